@@ -1,0 +1,130 @@
+"""The bus: topics of keyed records that several processes write and follow.
+
+Two implementations pass one contract test: ``file:PATH`` (``guard.bus.file``, the embedded default) and,
+later, Apache Kafka. Delivery is at least once; order holds within a key. ``guard.bus.open_bus`` is the door.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, Self
+
+
+class Topic(StrEnum):
+    """Every topic there is."""
+
+    TELEMETRY = "guard.telemetry"
+    VERDICTS = "guard.verdicts"
+    STATE = "guard.state"
+    SNAPSHOTS = "guard.snapshots"
+    LEDGER = "guard.ledger"
+    CONTROL = "guard.control"
+    DEADLETTER = "guard.deadletter"
+
+
+COMPACTED = frozenset({Topic.STATE, Topic.SNAPSHOTS})
+"""Topics that keep the newest record of a key only. A ``None`` value deletes the key."""
+
+
+class BusError(Exception):
+    """The bus said no: wrong address, a record it will never take, a format it does not know."""
+
+
+class BusUnavailableError(BusError):
+    """The bus did not answer in time. Trying again later may work; nothing was lost by asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to publish. ``value`` is at most 1,000,000 bytes; ``None`` deletes a compacted key."""
+
+    topic: Topic
+    key: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands. Offsets grow within a partition and never come back."""
+
+    topic: Topic
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record that was read. ``time`` is when the bus took it, Unix seconds."""
+
+    position: Position
+    key: str
+    value: bytes | None
+    time: float
+
+
+class Consumer(Protocol):
+    """A member of a group: the group's members share the partitions, one member each at a time."""
+
+    def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
+        """Wait up to ``timeout`` seconds for records of the partitions that this member holds.
+
+        Raises:
+            BusUnavailableError: the bus is away; poll again later.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Say that the effects of all records polled so far are on the bus. A partition lost since is left out."""
+        ...
+
+    def assigned(self) -> frozenset[tuple[Topic, int]]:
+        """The partitions that this member held at its last poll."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group at once, without committing."""
+        ...
+
+
+class Bus(Protocol):
+    """Topics of keyed records."""
+
+    def publish(self, records: Sequence[Outgoing], timeout: float) -> list[Position]:
+        """Append all records in order, and return where they stand once they are safe.
+
+        Raises:
+            BusUnavailableError: some may not have been taken; publish all of them again (at least once).
+            BusError: a record is too large, or the bus will never take it.
+        """
+        ...
+
+    def consume(self, topics: Sequence[Topic], group: str) -> Consumer:
+        """Join a group. A group that has never committed starts at the oldest record kept."""
+        ...
+
+    def scan(self, topic: Topic) -> Iterator[Message]:
+        """Every record that the topic holds now, oldest first, then stop. Belongs to no group."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def open_bus(address: str) -> Bus:
+    """Open ``file:PATH``.
+
+    Raises:
+        BusError: no such kind of bus, or a path that cannot hold one.
+        BusUnavailableError: the bus does not answer now.
+    """
+    kind, _, rest = address.partition(":")
+    if kind == "file" and rest:
+        from guard.bus.file import FileBus  # noqa: PLC0415  (sqlite3 is loaded only where this bus is used)
+
+        return FileBus(rest)
+    raise BusError(f"bus {address!r}: expected file:PATH, for example file:/var/lib/guard/bus.sqlite")
