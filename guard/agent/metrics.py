@@ -9,7 +9,9 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._periods = Counter("guard_agent_periods", "Periods recorded", registry=self._registry)
-        self._gaps = Counter("guard_agent_gaps", "Periods without an answer", ["collector"], registry=self._registry)
+        self._gaps = Counter(
+            "guard_agent_gaps", "Periods without an answer", ["collector"], registry=self._registry
+        )
         self._sent = Gauge("guard_agent_sent", "Records the bus took since the start", registry=self._registry)
         self._pending = Gauge("guard_agent_pending", "Records that wait for the bus", registry=self._registry)
         self._dropped = Gauge("guard_agent_dropped", "Records lost to a full spool", registry=self._registry)

@@ -1,0 +1,1 @@
+"""Programs for those who build guard: benchmarks, the lock file, provisioning."""

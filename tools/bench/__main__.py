@@ -1,0 +1,29 @@
+"""``python -m tools.bench [NAME ...]``: measure, show, and write ``docs/benchmarks.md``."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from tools.bench.page import write
+
+_ALL = ("hook", "agent", "demo")
+_PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all; only a run of all writes the page."""
+    unknown = set(names) - set(_ALL)
+    if unknown:
+        raise SystemExit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(_ALL)}")
+    sections = []
+    for name in names or _ALL:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        section = importlib.import_module(f"tools.bench.{name}").measure()
+        sections.append(section)
+        for figure in section.figures:
+            print(f"  {figure.what}: {figure.measured} {figure.promised}", flush=True)
+    if not names:
+        write(_PAGE, sections)
+
+
+main(sys.argv[1:])
