@@ -23,6 +23,7 @@ class Agent:
 
     def __init__(
         self,
+        *,
         identity: Identity,
         panel: Panel,
         outbox: Outbox,

@@ -1,7 +1,8 @@
 """The embedded bus: one SQLite file for several processes of one machine.
 
 Write-ahead logging, so readers do not hold up writers; short transactions; offsets are ``AUTOINCREMENT`` ids,
-which never come back after retention. Whoever may write the file is an operator: the file's mode is its access control.
+which never come back after retention. Whoever may write the file is an operator:
+the file's mode is its access control.
 """
 
 import os

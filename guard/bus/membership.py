@@ -35,10 +35,11 @@ def heartbeat(connection: sqlite3.Connection, member: Member, now: float, timeou
     """Say that ``member`` lives, forget who does not, and return the partitions that are its own."""
     connection.execute(
         "DELETE FROM member WHERE grp = ? AND (boot != ? OR seen < ? OR seen > ?)",
-        (group, boot, now - timeout, now),
+        (member.group, member.boot, now - timeout, now),
     )
-    connection.execute("INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)", (group, name, topics, boot, now))
-    return held(connection, group, name)
+    row = (member.group, member.name, member.topics, member.boot, now)
+    connection.execute("INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)", row)
+    return held(connection, member.group, member.name)
 
 
 def held(connection: sqlite3.Connection, group: str, name: str) -> Held:
