@@ -1,0 +1,133 @@
+"""What was said last of each node: decides whether a conclusion is news, a repeat that is due, or neither."""
+
+from dataclasses import dataclass
+
+from detectors.policy import Policy
+from detectors.verdict import (
+    VERDICT_SCHEMA,
+    Cause,
+    Evidence,
+    JobAttempt,
+    Role,
+    Severity,
+    Status,
+    Verdict,
+    identify,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What is concluded of a node, without when and about whom."""
+
+    status: Status
+    role: Role | None = None
+    cause: Cause | None = None
+    device: int | None = None
+    slowdown: float | None = None
+    severity: Severity = Severity.INFO
+    confidence: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def says(self) -> tuple[object, ...]:
+        """What makes it another conclusion, beside the figures."""
+        return (self.status, self.role, self.cause, self.device)
+
+
+OK = Conclusion(Status.OK, confidence=0.5)
+"""Nothing is known against the node."""
+
+SILENT = Conclusion(Status.SILENT, confidence=1.0)
+"""Nothing is known of the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """About whom something is said."""
+
+    cluster: str
+    node: str
+    instance: str
+    job: JobAttempt | None
+
+
+class Board:
+    """The newest verdict of every node of all jobs that this detector follows."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._last: dict[tuple[str, str], Verdict] = {}
+
+    def last(self, cluster: str, node: str) -> Verdict | None:
+        """The newest verdict of a node."""
+        return self._last.get((cluster, node))
+
+    def accused(self, subject: Subject) -> bool:
+        """Whether this very hardware stands accused."""
+        last = self.last(subject.cluster, subject.node)
+        return last is not None and last.accused and last.instance == subject.instance
+
+    def say(
+        self, subject: Subject, conclusion: Conclusion, time: float, since: float | None = None
+    ) -> list[Verdict]:
+        """Say it if it is news, or if a repeat is due; nothing otherwise.
+
+        Args:
+            subject: about whom.
+            conclusion: what.
+            time: when it was concluded, Unix seconds of event time.
+            since: when it began, if that is known better than by when it was first said.
+        """
+        last = self._last.get((subject.cluster, subject.node))
+        same = last is not None and _says(last) == (subject.instance, subject.job, *conclusion.says)
+        if last is not None and same:
+            quiet = conclusion.status is Status.OK or time < last.time + self._policy.refresh
+            if quiet:
+                return []
+            since = last.since
+        what = "/".join(str(part) for part in conclusion.says)
+        job = subject.job
+        verdict = Verdict(
+            schema=VERDICT_SCHEMA,
+            id=identify(
+                subject.cluster,
+                subject.node,
+                subject.instance,
+                job.id if job else None,
+                job.attempt if job else None,
+                time,
+                what,
+            ),
+            cluster=subject.cluster,
+            node=subject.node,
+            instance=subject.instance,
+            job=job,
+            time=time,
+            since=time if since is None else min(since, time),
+            status=conclusion.status,
+            role=conclusion.role,
+            cause=conclusion.cause,
+            device=conclusion.device,
+            slowdown=conclusion.slowdown,
+            severity=conclusion.severity,
+            confidence=conclusion.confidence,
+            evidence=list(conclusion.evidence),
+        )
+        self._last[(subject.cluster, subject.node)] = verdict
+        return [verdict]
+
+    def forget(self, cluster: str, node: str) -> None:
+        """A node that has not been heard of for long."""
+        self._last.pop((cluster, node), None)
+
+
+def _says(verdict: Verdict) -> tuple[object, ...]:
+    return (
+        verdict.instance,
+        verdict.job,
+        verdict.status,
+        verdict.role,
+        verdict.cause,
+        verdict.device,
+    )

@@ -1,0 +1,66 @@
+"""What the detector is told: every threshold, its default, and why it has that value.
+
+``guard.config`` takes :class:`Policy` as the type of its section ``detect``; the type is the schema.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[float, Meta(gt=0)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Fast(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fast path: a deviation so large that a few windows suffice."""
+
+    score: Annotated[
+        float, Meta(gt=0, description="robust standard deviations above the peers that a window must exceed")
+    ] = 6.0
+    ratio: Annotated[
+        float, Meta(gt=1, description="own work over the peers' median that a window must exceed")
+    ] = 1.5
+    held: Annotated[int, Meta(ge=1, le=100, description="windows that must exceed both, out of the last `of`")] = 4
+    of: Annotated[int, Meta(ge=1, le=100, description="windows looked back on")] = 5
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that can never hold."""
+        if self.held > self.of:
+            raise ValueError(f"fast.held is {self.held}, expected at most fast.of, {self.of}")
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Thresholds of the detector. Times in seconds of event time.
+
+    ``pooled`` and ``floor`` bound the scale from below: a handful of peers can agree by chance to within a
+    millionth, and then any noise would be many standard deviations. Public traces show 0.45 % of noise per
+    step among peers with equal batches; 1 % as the least scale keeps such a group quiet.
+    """
+
+    window: Annotated[float, Meta(gt=0, le=3600, description="seconds; longer where a step takes longer")] = 30.0
+    lateness: Annotated[
+        float, Meta(ge=0, le=3600, description="seconds a record may come after the watermark and still count")
+    ] = 30.0
+    silence: Annotated[
+        float, Meta(gt=0, le=86400, description="seconds without a record until a node is called silent")
+    ] = 90.0
+    peers: Annotated[int, Meta(ge=2, description="other nodes of the same stage needed to accuse one")] = 3
+    fast: Fast = Fast()
+    clear: Annotated[int, Meta(ge=1, le=100, description="good windows in a row until a node is ok again")] = 5
+    slowdown: Annotated[
+        float, Meta(ge=0, le=1, description="share of the job's step time that a culprit must cost")
+    ] = 0.05
+    common: Annotated[
+        float, Meta(gt=0, le=1, description="share of a peer group that, slow together, is nobody's fault")
+    ] = 0.2
+    floor: Annotated[float, Meta(gt=0, le=1, description="least scale of log own work among peers")] = 0.01
+    starting: Annotated[int, Meta(ge=0, le=1000, description="windows until a job has a baseline")] = 3
+    slow: Annotated[float, Meta(gt=1, description="step time over its baseline at which a job is slow")] = 1.15
+    joined: Annotated[
+        int, Meta(ge=1, le=100, description="windows joined at most while waiting for the same steps")
+    ] = 20
+    refresh: Annotated[float, Meta(gt=0, description="seconds between repeats of a verdict that is not ok")] = (
+        300.0
+    )
+    job_repeat: Annotated[float, Meta(gt=0, description="seconds between repeats of a job's record")] = 60.0
+    forget: Annotated[float, Meta(gt=0, description="seconds unheard until a job or node is forgotten")] = 3600.0

@@ -1,0 +1,80 @@
+"""``guard agent``: one node's agent, in the foreground."""
+
+import signal
+import threading
+import uuid
+from pathlib import Path
+
+import click
+
+from collectors.efa import EfaCollector
+from collectors.ena import EnaCollector
+from collectors.host import HostCollector
+from collectors.kernel_log import KernelLogCollector
+from collectors.neuron_monitor import NeuronMonitorCollector
+from collectors.neuron_sysfs import NeuronSysfsCollector
+from collectors.reading import Collector
+from collectors.steps import StepsCollector
+from guard.agent.metrics import Metrics
+from guard.agent.outbox import Outbox
+from guard.agent.panel import Panel
+from guard.agent.record import Identity
+from guard.agent.service import Agent
+from guard.agent.spool import Spool
+from guard.bus import open_bus
+from guard.commands import Session
+from guard.config import Config
+from guard.config_file import ConfigError
+from guard.identity import instance_id, node_name
+from guard.systemd import Notifier
+
+
+@click.command()
+@click.pass_obj
+def command(session: Session) -> None:
+    """Collect on this node, and send one record every period, until SIGTERM."""
+    config = session.config
+    collectors = _collectors(config)
+    metrics = Metrics()
+    if config.agent.metrics:
+        metrics.serve(config.agent.metrics)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(
+        identity=Identity(
+            cluster=config.cluster,
+            node=node_name(config),
+            instance=instance_id(config),
+            boot=uuid.uuid4().hex,
+            period=config.agent.period,
+            labels=config.node.labels,
+        ),
+        panel=Panel(collectors),
+        outbox=Outbox(
+            lambda: open_bus(config.bus), lambda: Spool(Path(config.agent.spool), config.agent.spool_bytes)
+        ),
+        metrics=metrics,
+        notifier=Notifier(),
+        stop=stop,
+    ).run()
+
+
+def _collectors(config: Config) -> list[Collector]:
+    """Every collector that is not disabled."""
+    agent = config.agent
+    sys, proc, dev = (Path(root) for root in (agent.roots.sys, agent.roots.proc, agent.roots.dev))
+    collectors: list[Collector] = [
+        StepsCollector(Path(agent.rings), Path(agent.spool).with_name("positions.json")),
+        NeuronMonitorCollector(agent.neuron_monitor.command, agent.neuron_monitor.period),
+        NeuronSysfsCollector(sys),
+        KernelLogCollector(dev / "kmsg"),
+        EfaCollector(sys),
+        EnaCollector(sys),
+        HostCollector(proc, sys),
+    ]
+    names = [collector.name for collector in collectors]
+    unknown = sorted(set(agent.disabled) - set(names))
+    if unknown:
+        raise ConfigError(f"agent.disabled: {unknown[0]!r} is no collector; there are {', '.join(names)}")
+    return [collector for collector in collectors if collector.name not in agent.disabled]

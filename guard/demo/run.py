@@ -1,0 +1,214 @@
+"""The demo from start to end: start everything, let it train, slow one worker, wait for the name, report."""
+
+import contextlib
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from collectors import telemetry
+from collectors.telemetry import RecordError
+from detectors import verdict
+from guard.bus import BusUnavailableError, Consumer, Topic, open_bus
+from guard.demo.cluster import Cluster, guard, outcomes
+from guard.demo.display import Display, said
+from guard.demo.processes import Child, Processes
+from guard.demo.result import Result
+from guard.demo.watch import Watch
+
+STARTUP = 40.0
+"""Seconds until every node's steps are on the bus, on a slow machine with a cold disk."""
+
+DETECTION = 60.0
+"""Seconds that the detector has for the name."""
+
+SETTLING = 6.0
+"""Seconds after the name in which a wrongly blamed victim would show: three windows."""
+
+_WITHOUT_FAULT = 15.0
+_POLL = 0.25
+_REPORT_DEADLINE = 20.0
+_ENDING = 5.0
+
+
+class Fault(StrEnum):
+    """What is done to one worker."""
+
+    STOP = "stop"
+    NONE = "none"
+
+
+class CannotRunError(Exception):
+    """The demo could not be shown: nothing is said about the detector."""
+
+
+class InterruptedRunError(Exception):
+    """A signal asked the demo to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to show. ``node`` None: the seed chooses. ``bus`` None: a new file in ``directory``, which is empty."""
+
+    directory: Path
+    nodes: int = 4
+    fault: Fault = Fault.STOP
+    node: int | None = None
+    seed: int = 0
+    healthy_seconds: float = 20.0
+    bus: str | None = None
+
+    @property
+    def slowed(self) -> str | None:
+        """The node that will be slowed, or None where none is."""
+        if self.fault is Fault.NONE:
+            return None
+        chosen = self.node if self.node is not None else random.Random(self.seed).randrange(self.nodes)
+        return f"demo-node-{chosen}"
+
+
+class _Run:
+    """One demo while its processes run."""
+
+    def __init__(self, options: Options, cluster: Cluster, processes: Processes, consumer: Consumer) -> None:
+        self._options = options
+        self._cluster = cluster
+        self._processes = processes
+        self._consumer = consumer
+        self._workers: list[Child] = []
+        self._fault: Child | None = None
+        self.watch = Watch(cluster.name, [node.name for node in cluster.nodes])
+        self.result = Result(options.slowed, options.seed)
+
+    def play(self, display: Display) -> None:
+        """All phases up to the report, with everything still running."""
+        options, watch, result = self._options, self.watch, self.result
+        display.phase(f"starting {options.nodes} nodes, each with its agent and its worker, and one detector")
+        self._cluster.start_services(self._processes)
+        self._workers = self._cluster.start_workers(self._processes)
+        if not self._until(lambda: watch.training, STARTUP, display):
+            missing = [node.name for node in watch.nodes.values() if not node.phase.steps]
+            raise CannotRunError(f"no steps of {', '.join(missing)} on the bus after {STARTUP:g} s")
+        watch.begin_phase()
+        display.phase("healthy: all workers train in lockstep")
+        self._until(lambda: False, options.healthy_seconds, display)
+        result.healthy = watch.begin_phase()
+        if result.slowed is None:
+            display.phase("still healthy: no fault was asked for, and nobody should be accused")
+            self._until(lambda: False, _WITHOUT_FAULT, display)
+        else:
+            self._slow(result.slowed, display)
+        result.with_fault = watch.begin_phase()
+        result.accused, result.unjudged = sorted(watch.ever_accused), watch.unjudged
+        display.phase("asking for the health report")
+        result.report = self._report()
+
+    def end_training(self) -> None:
+        """End the fault, then the workers in good order, and see that they kept in lockstep to the last bit."""
+        if self._fault is not None:
+            self._processes.end([self._fault])
+        self._processes.end(self._workers, _ENDING)
+        ended = outcomes(self._workers)
+        if len(ended) == len(self._workers):
+            self.result.steps = max(outcome["step"] for outcome in ended)
+            self.result.same_parameters = len({outcome["parameters"] for outcome in ended}) == 1
+
+    def _slow(self, name: str, display: Display) -> None:
+        watch, result = self.watch, self.result
+        index = next(node.index for node in self._cluster.nodes if node.name == name)
+        display.phase(f"{name} is slowed: its worker is stopped for most of the time")
+        start = time.monotonic()
+        pid = self._workers[index].pid
+        self._fault = self._processes.start("fault", [sys.executable, "-m", "guard.demo.fault", "--pid", str(pid)])
+        if self._until(lambda: name in watch.accused, DETECTION, display):
+            result.seconds_to_verdict = time.monotonic() - start
+            newest = watch.nodes[name].verdict
+            result.said = said(newest) if newest else None
+            display.phase(f"{name} is named; a few more seconds, to see that no victim is")
+            self._until(lambda: False, SETTLING, display)
+
+    def _until(self, condition: Callable[[], bool], seconds: float, display: Display) -> bool:
+        """Follow the bus until the condition holds, which is returned, or the time is over."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._processes.check()
+            self._follow()
+            display.update()
+            if condition():
+                return True
+        return False
+
+    def _follow(self) -> None:
+        try:
+            messages = self._consumer.poll(_POLL)
+        except BusUnavailableError:
+            time.sleep(_POLL)
+            return
+        for message in messages:
+            # What cannot be read is the detector's to count; the demo shows the rest.
+            with contextlib.suppress(RecordError):
+                if message.position.topic is Topic.TELEMETRY:
+                    self.watch.telemetry(telemetry.decode(message.value or b""))
+                else:
+                    self.watch.saying(verdict.decode(message.value or b""))
+
+    def _report(self) -> str:
+        command = guard(self._cluster.detector, "report", "fleet")
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_REPORT_DEADLINE, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise CannotRunError(f"guard report gave no answer within {_REPORT_DEADLINE:g} s") from error
+        if done.returncode not in (0, 1):
+            raise CannotRunError(f"guard report ended with exit code {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def run(options: Options, console: Console) -> Result:
+    """Show the demo on ``console``, and return what happened. All processes have ended by then.
+
+    Raises:
+        CannotRunError: it could not be shown.
+        ChildDiedError: one of its processes ended early.
+        InterruptedRunError: SIGINT, SIGTERM or SIGHUP.
+        BusError: the bus refused.
+    """
+    start = time.monotonic()
+    bus_address = options.bus or f"file:{options.directory / 'bus.sqlite'}"
+    cluster = Cluster(f"demo-{secrets.token_hex(3)}", options.directory, options.nodes, options.seed, bus_address)
+    with _ending_on_signals(), open_bus(bus_address) as bus, Processes(options.directory) as processes:
+        consumer = bus.consume([Topic.TELEMETRY, Topic.VERDICTS], f"{cluster.name}-display")
+        with contextlib.closing(consumer):
+            playing = _Run(options, cluster, processes, consumer)
+            with Display(console, playing.watch) as display:
+                playing.play(display)
+                display.phase("ending")
+                playing.end_training()
+    playing.result.elapsed = time.monotonic() - start
+    return playing.result
+
+
+@contextlib.contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Turn the first signal to end into an exception, and let no second one disturb the ending."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for other in signals:
+            signal.signal(other, signal.SIG_IGN)
+        raise InterruptedRunError(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, end) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
