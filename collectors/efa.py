@@ -59,13 +59,15 @@ class Efa:
         }
         grown = self._increases.advance(totals)
         names = sorted({name for files in self._adapters for name in files})
-        counters = {
-            f"efa.{name}": [grown[files[name]] if name in files else None for files in self._adapters]
-            for name in names
-        }
         unreadable = sum(total is None for total in totals.values())
         notes = {"efa.files": f"{unreadable} counters could not be read"} if unreadable else {}
-        return Reading(counters=counters, notes=notes)
+        return Reading(
+            counters={
+                f"efa.{name}": [grown[files[name]] if name in files else None for files in self._adapters]
+                for name in names
+            },
+            notes=notes,
+        )
 
     def close(self) -> None:
         """Close the files."""

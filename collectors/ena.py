@@ -1,15 +1,13 @@
 """Allowances of the instance's network that ENA adapters (Elastic Network Adapter) ran into."""
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from collectors.counters import LARGEST_TOTAL, Increases
-from collectors.efa import by_number
+from collectors.efa import names_in
 from collectors.ethtool import read_statistics
 from collectors.reading import Gap, Now, Reading
-from collectors.telemetry import Values
 
 MOST_INTERFACES = 32
 
@@ -54,23 +52,19 @@ class Ena:
         if not totals:
             return Gap("; ".join(notes.values()) or "no ENA adapter counts allowances; its driver may be too old")
         names = sorted({name for _, name in totals})
-        counters: dict[str, Values] = {
-            f"ena.{name}": [grown.get((interface, name)) for interface in interfaces] for name in names
-        }
-        return Reading(counters=counters, notes=notes)
+        return Reading(
+            counters={f"ena.{name}": [grown.get((interface, name)) for interface in interfaces] for name in names},
+            notes=notes,
+        )
 
     def close(self) -> None:
         """Nothing is held between periods."""
 
     def _interfaces(self) -> list[str]:
-        try:
-            names = sorted(os.listdir(self._root), key=by_number)
-        except OSError:
-            return []
-        return [name for name in names if self._driver(name) == "ena"][:MOST_INTERFACES]
+        return [name for name in names_in(self._root) if self._driver(name) == "ena"][:MOST_INTERFACES]
 
     def _driver(self, interface: str) -> str:
         try:
-            return os.path.basename(os.readlink(f"{self._root}/{interface}/device/driver"))
+            return Path(f"{self._root}/{interface}/device/driver").readlink().name
         except OSError:
             return ""

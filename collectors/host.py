@@ -85,7 +85,7 @@ class Host:
         for name in RESOURCES:
             gauges[f"host.pressure.{name}"] = stalled_share(grown.get(("stalled", name)), elapsed)
         notes = {"host.clock": unknown} if unknown else {}
-        if not os.path.isdir(f"{self._proc}/pressure"):
+        if not Path(self._proc, "pressure").is_dir():
             notes["host.pressure"] = "the kernel gives no pressure information (psi=0?)"
         return Reading(gauges=dict(gauges), counters=host_counters(grown), notes=notes)
 
@@ -132,11 +132,11 @@ class Host:
 
     def _is_physical_disk(self, name: str) -> bool:
         # Partitions are not in /sys/block; loop, ram, zram, dm and md are, without a device behind them.
-        return os.path.exists(f"{self._sys}/block/{name}/device")
+        return Path(self._sys, "block", name, "device").exists()
 
     def _is_physical_interface(self, name: str) -> bool:
         # lo, veth, docker0, bridges, bonds and tunnels have no device behind them.
-        return os.path.exists(f"{self._sys}/class/net/{name}/device")
+        return Path(self._sys, "class/net", name, "device").exists()
 
 
 def read_start(path: str) -> bytes | None:

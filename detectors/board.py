@@ -1,6 +1,6 @@
 """What was said last of each node: decides whether a conclusion is news, a repeat that is due, or neither."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors.policy import Policy
 from detectors.verdict import (
@@ -33,6 +33,10 @@ class Conclusion:
     def says(self) -> tuple[object, ...]:
         """What makes it another conclusion, beside the figures."""
         return (self.status, self.role, self.cause, self.device)
+
+    def like(self, earlier: "Conclusion") -> "Conclusion":
+        """The same figures under an earlier conclusion's cause and device: these do not flap."""
+        return replace(self, cause=earlier.cause, device=earlier.device)
 
 
 OK = Conclusion(Status.OK, confidence=0.5)

@@ -20,7 +20,13 @@ _UNDECIDED = 0.5
 
 
 def conclude(
-    slot: int, comparison: Comparison, totals: Totals, windows: int, step_time: float | None, policy: Policy
+    slot: int,
+    comparison: Comparison,
+    totals: Totals,
+    *,
+    windows: int,
+    step_time: float | None,
+    policy: Policy,
 ) -> Conclusion:
     """Say what a node is whose own work has stood out for long enough.
 

@@ -7,21 +7,23 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
+import numpy  # noqa: F401, ICN001  (the workers need it: say so before they start)
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from guard.demo.run import Options
-
-_FAULTS = ("stop", "none")
+from guard.bus import BusError
+from guard.demo.processes import ChildDiedError
+from guard.demo.result import summary
+from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, run
 
 
 @click.command(name="demo")
 @click.option("--nodes", type=click.IntRange(3, 16), default=4, show_default=True, help="Workers, one per node.")
 @click.option(
     "--fault",
-    type=click.Choice(_FAULTS),
+    type=click.Choice([str(fault) for fault in Fault]),
     default="stop",
     show_default=True,
     help="What is done to one worker: stopped for most of the time, or nothing.",
@@ -61,31 +63,18 @@ def command(
     if node is not None and node >= nodes:
         raise click.BadParameter(f"{node}: there are {nodes} nodes, 0 to {nodes - 1}", param_hint="--node")
     chosen = secrets.randbits(16) if seed is None else seed
-    try:
-        from guard.demo.run import Fault, Options  # noqa: PLC0415  (its libraries are an extra)
-    except ModuleNotFoundError as error:
-        _refuse(f"{error.name} is not installed; the demo needs an extra: pip install 'trn-guard[all]'")
     with _directory(keep) as directory:
         options = Options(directory, nodes, Fault(fault), node, chosen, healthy_seconds, bus)
         sys.exit(_show(options, as_json=as_json))
 
 
-def _show(options: "Options", *, as_json: bool) -> int:
+def _show(options: Options, *, as_json: bool) -> int:
     """Run the demo, print what it showed, and return the exit code."""
-    from rich.console import Console  # noqa: PLC0415  (an extra, as above)
-
-    from guard.bus import BusError  # noqa: PLC0415
-    from guard.demo.processes import ChildDiedError  # noqa: PLC0415
-    from guard.demo.result import summary  # noqa: PLC0415
-    from guard.demo.run import CannotRunError, InterruptedRunError, run  # noqa: PLC0415
-
     try:
         result = run(options, Console(stderr=as_json))
-    except (CannotRunError, ChildDiedError, BusError) as error:
-        _refuse(f"the demo could not run: {error}")
     except InterruptedRunError as error:
         _refuse(f"ended by {error}; all processes of the demo have ended")
-    except OSError as error:
+    except (CannotRunError, ChildDiedError, BusError, OSError) as error:
         _refuse(f"the demo could not run: {error}")
     if as_json:
         click.echo(json.dumps(result.document(), indent=2))

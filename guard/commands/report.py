@@ -5,18 +5,15 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
 
 from guard.bus import BusError
+from guard.commands import Session
 from guard.report.document import document, unanswered
 from guard.report.fold import Answer, Health, NotAnsweredError, State, fleet_health, job_health, node_health
 from guard.report.plain import plain
 from guard.report.read import read_state
-
-if TYPE_CHECKING:
-    from guard.commands import Session
 
 _Options = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -52,7 +49,7 @@ def command(context: click.Context, cluster: str | None, as_json: bool, limit: i
 @command.command()
 @_options
 @click.pass_obj
-def fleet(session: "Session", cluster: str | None, as_json: bool, limit: int | None) -> None:
+def fleet(session: Session, cluster: str | None, as_json: bool, limit: int | None) -> None:
     """Show every job, and the nodes that are not ok (the default)."""
     _report(session, lambda state, now, stale: fleet_health(state, now, stale, cluster), as_json, limit)
 
@@ -61,7 +58,7 @@ def fleet(session: "Session", cluster: str | None, as_json: bool, limit: int | N
 @click.argument("name", metavar="JOB")
 @_options
 @click.pass_obj
-def job(session: "Session", name: str, cluster: str | None, as_json: bool, limit: int | None) -> None:
+def job(session: Session, name: str, cluster: str | None, as_json: bool, limit: int | None) -> None:
     """Show one job and its nodes."""
     _report(session, lambda state, now, stale: job_health(state, name, now, stale, cluster), as_json, limit)
 
@@ -70,13 +67,13 @@ def job(session: "Session", name: str, cluster: str | None, as_json: bool, limit
 @click.argument("name", metavar="NODE")
 @_options
 @click.pass_obj
-def node(session: "Session", name: str, cluster: str | None, as_json: bool, limit: int | None) -> None:
+def node(session: Session, name: str, cluster: str | None, as_json: bool, limit: int | None) -> None:
     """Show everything that is said of one node, with all the evidence."""
     _report(session, lambda state, now, stale: node_health(state, name, now, stale, cluster), as_json, limit)
 
 
 def _report(
-    session: "Session", ask: Callable[[State, float, float], Health], as_json: bool, limit: int | None
+    session: Session, ask: Callable[[State, float, float], Health], as_json: bool, limit: int | None
 ) -> None:
     """Read the bus, ask, show the answer, and end with its exit code."""
     config = session.config
@@ -102,7 +99,7 @@ def _text(health: Health, limit: int | None) -> str:
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
-    color = terminal and "NO_COLOR" not in os.environ
+    color = terminal and not os.environ.get("NO_COLOR")
     text = render(health, width=width, color=color, limit=limit)
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
