@@ -83,6 +83,8 @@ class Arrival:
         """
         if not self.newest:
             return self._watermark
+        if len(self.newest) == 1:
+            return next(iter(self.newest.values()))
         times = np.sort(np.fromiter(self.newest.values(), dtype=float, count=len(self.newest)))
         live = times[times >= times[int(0.9 * (len(times) - 1))] - self._policy.silence]
         return float(live[len(live) // 10])

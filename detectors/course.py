@@ -45,6 +45,11 @@ class Course:
         self._said: JobVerdict | None = None
 
     @property
+    def spoken(self) -> bool:
+        """Whether anything was said of this attempt yet."""
+        return self._said is not None
+
+    @property
     def step_time(self) -> float | None:
         """The present step time in seconds."""
         return float(np.median(self._recent)) if self._recent else None

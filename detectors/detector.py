@@ -1,4 +1,4 @@
-"""The detector: telemetry in, verdicts out. Keeps apart what belongs to different jobs, and forgets what is over."""
+"""The detector: telemetry in, verdicts out. Keeps jobs apart, and forgets what is over."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from detectors.board import Board
 from detectors.idle import IdleFold
 from detectors.job import JobFold
 from detectors.policy import Policy
-from detectors.verdict import Saying
+from detectors.verdict import Saying, Verdict
 
 _Key = tuple[str, str | None, str | None]
 """Cluster, and a job or an idle node."""
@@ -102,18 +102,22 @@ class Detector:
 
     def _wait(self, key: _Key, following: _Following, now: float) -> list[Saying]:
         arrival, fold = following.arrival, following.fold
-        watermark = arrival.watermark()
+        watermark = arrival.watermark() if arrival.newest else following.watermark
         if watermark != following.watermark or not following.moved <= now:
             following.watermark, following.moved = watermark, now
         waited = now - following.moved
+        stuck = waited > self._policy.lateness + self._policy.silence
         sayings: list[Saying] = []
-        if not arrival.newest:
+        if stuck or not arrival.newest:
             sayings += self._take(key, following, arrival.rest())
         elif waited <= 0:
             sayings += self._take(key, following, arrival.ready())
-        elif waited > self._policy.lateness + self._policy.silence:
-            sayings += self._take(key, following, arrival.rest())
-            sayings += fold.quiet(watermark + waited - self._policy.lateness)
+        if stuck:
+            silent = fold.quiet(watermark + waited - self._policy.lateness)
+            for saying in silent:
+                if isinstance(saying, Verdict):
+                    arrival.drop(saying.node)
+            sayings += silent
         if waited > self._policy.forget or (fold.empty and arrival.empty and isinstance(fold, IdleFold)):
             self._forget(key)
         return sayings

@@ -59,12 +59,14 @@ class JobFold:
         if member is None:
             return sayings
         self._window.add(member.slot, record)
-        sayings += self._fault(member, record)
+        faults = self._fault(member, record)
+        sayings += faults
         if record.leaving:
             sayings += self.depart(record.node)
             if self.empty:
                 self._course.end()
-        sayings += self._course.say(record.time, self._standing())
+        if faults or record.leaving or not self._course.spoken:
+            sayings += self._course.say(record.time, self._standing())
         return sayings
 
     def quiet(self, time: float) -> list[Saying]:
@@ -108,7 +110,7 @@ class JobFold:
         self._start = self._edge
         self._joined = 0
         self._closed = 0
-        self._apart: set[str] = set()
+        self._apart = np.zeros(0, dtype=int)
         self._unsynced = False
         for member in self._members.all():
             member.carried = member.carried or member.accused
@@ -128,8 +130,10 @@ class JobFold:
         if member is None:
             member = self._members.join(record.node, record.instance, record.time)
             member.carried = self._board.accused(self._subject(member))
-        back = member.silent and record.time > member.last + self._policy.silence
-        if back:
+        if member.silent and record.time <= member.last + self._policy.silence:
+            # From before the silence, overtaken by the conclusion: it brings nobody back.
+            return sayings
+        if member.silent:
             member.standing = None
         member.last = max(member.last, record.time)
         if member.standing is None and not member.carried:
@@ -160,9 +164,7 @@ class JobFold:
         if not first:
             sayings += self._close()
         self._edge = math.ceil(time / self._policy.window) * self._policy.window
-        if first or self._start == -math.inf:
-            self._start = self._edge - self._policy.window
-        elif self._joined == 0:
+        if self._joined == 0:
             self._start = self._edge - self._policy.window
         sayings += self.quiet(self._edge - self._policy.window)
         return sayings
@@ -172,26 +174,22 @@ class JobFold:
         self._closed += 1
         totals = self._window.totals(self._members.slots)
         active = self._members.active()[: len(totals.count)]
-        stepped, agrees = in_step(totals, active[: len(totals.count)])
+        stepped, agrees = in_step(totals, active)
         if not stepped.any():
             return self._settle(self._edge)
-        waited = active & ~np.array([self._is_apart(slot) for slot in range(len(active))], dtype=bool)
+        waited = active.copy()
+        waited[self._apart] = False
         patience = _PATIENCE if stepped[waited].all() else self._policy.joined
         if (waited & ~agrees).any() and self._joined < patience:
             self._joined += 1
             return self._settle(self._edge)
         self._joined = 0
         among = stepped & agrees
-        left_out = [self._members.at(int(slot)) for slot in np.flatnonzero(active & ~among)]
-        self._apart = {member.node for member in left_out if member is not None}
+        self._apart = np.flatnonzero(active & ~among)
         self._counts["not compared"] += len(self._apart)
-        sayings = self._judge(totals, among)
+        sayings = self._judge(totals, among) if among.any() else []
         self._window.clear()
         return sayings + self._settle(self._edge)
-
-    def _is_apart(self, slot: int) -> bool:
-        member = self._members.at(slot)
-        return member is None or member.node in self._apart
 
     def _judge(self, totals: Totals, among: Flags) -> list[Saying]:
         comparison = compare(totals, among, self._policy)
@@ -234,7 +232,7 @@ class JobFold:
             if self._cleared(member):
                 member.standing, member.carried = None, False
                 sayings += self._board.say(self._subject(member), OK, time)
-            elif member.standing is not None:
+            elif member.standing is not None and member.last > time - self._policy.silence:
                 sayings += self._board.say(self._subject(member), member.standing, time)
         return sayings + list(self._course.say(time, self._standing()))
 

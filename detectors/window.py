@@ -97,6 +97,8 @@ class Window:
 
     def vacate(self, slot: int) -> None:
         """Empty a slot whose node has left."""
+        if slot >= self._size[0]:
+            return
         for array in (self._count, self._duration, self._work):
             array[slot] = 0.0
         self._sections[:, slot] = 0.0

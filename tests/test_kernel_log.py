@@ -20,7 +20,8 @@ def at(seconds: float) -> Now:
 
 
 def line(seconds: float, code: str = "SRAM_UNCORRECTABLE_ERROR", rest: str | None = None) -> bytes:
-    fields = "instance-id=i-0abc hostname=ip-10-0-0-1 nd-id=3 nc-id=1 serial-num=19fcda00f5ff6eb9 action=TERMINATE_INSTANCE"
+    who = "instance-id=i-0abc hostname=ip-10-0-0-1"
+    fields = f"{who} nd-id=3 nc-id=1 serial-num=19fcda00f5ff6eb9 action=TERMINATE_INSTANCE"
     micros = int((UPTIME + seconds) * 1e6)
     return f"6,1234,{micros},-;NEURON_HW_ERR={code} {fields if rest is None else rest}\n".encode()
 

@@ -215,6 +215,10 @@ def test_times_are_relative_to_the_question() -> None:
         "now", "30 s ago", "3 min ago", "2 h ago", "5 days ago", "in 60 s"]  # fmt: skip
 
 
+def test_a_length_too_large_for_a_number_is_still_shown() -> None:
+    assert ago(1.7e308, -1.7e308) == "in inf days"
+
+
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 SHARES = st.floats(0, 1)
 NAMES = st.one_of(st.sampled_from(["n1", "n2"]), st.text(st.characters(codec="utf-8"), min_size=1, max_size=253))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from collectors.efa import EfaCollector
-from collectors.ena import EnaCollector
-from collectors.host import HostCollector
-from collectors.kernel_log import KernelLogCollector
+from collectors.efa import Efa
+from collectors.ena import Ena
+from collectors.host import Host
+from collectors.kernel_log import KernelLog
 from collectors.neuron_monitor import NeuronMonitorCollector
-from collectors.neuron_sysfs import NeuronSysfsCollector
+from collectors.neuron_sysfs import NeuronSysfs
 from collectors.reading import Collector
 from collectors.steps import StepsCollector
 from guard.agent.metrics import Metrics
@@ -67,11 +67,11 @@ def _collectors(config: Config) -> list[Collector]:
     collectors: list[Collector] = [
         StepsCollector(Path(agent.rings), Path(agent.spool).with_name("positions.json")),
         NeuronMonitorCollector(agent.neuron_monitor.command, agent.neuron_monitor.period),
-        NeuronSysfsCollector(sys),
-        KernelLogCollector(dev / "kmsg"),
-        EfaCollector(sys),
-        EnaCollector(sys),
-        HostCollector(proc, sys),
+        NeuronSysfs(sys),
+        KernelLog(dev / "kmsg"),
+        Efa(sys),
+        Ena(sys),
+        Host(proc, sys),
     ]
     names = [collector.name for collector in collectors]
     unknown = sorted(set(agent.disabled) - set(names))

@@ -162,7 +162,7 @@ class _Run:
                     self.watch.saying(verdict.decode(message.value or b""))
 
     def _report(self) -> str:
-        command = guard(self._cluster.detector, "report", "fleet")
+        command = guard(self._cluster.detector, "report", "fleet", "--cluster", self._cluster.name)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_REPORT_DEADLINE, check=False)
         except subprocess.TimeoutExpired as error:

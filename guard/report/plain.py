@@ -4,15 +4,14 @@ Names of nodes and jobs come from records that anybody on the bus may write. Con
 sequences and marks that reorder text are shown as Python escapes, and what is longer than any name is cut.
 """
 
-import math
 from datetime import UTC, datetime
 
 from detectors.verdict import Evidence
 
 _LONGEST = 253
 """Characters: the limit of a name in the records. Longer text is no name."""
-_UNITS = (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800), ("days", 86_400, math.inf))
-"""Unit, its seconds, and the length in seconds from which the next one is used."""
+_UNITS = (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800))
+"""Unit, its seconds, and the length in seconds from which the next one is used; days come last."""
 
 
 def plain(text: str) -> str:
@@ -40,7 +39,7 @@ def ago(time: float, now: float) -> str:
     length = abs(seconds)
     if length < 1:
         return "now"
-    unit, size = next((unit, size) for unit, size, until in _UNITS if length < until)
+    unit, size = next(((unit, size) for unit, size, until in _UNITS if length < until), ("days", 86_400))
     number = f"{length / size:.3g} {unit}" if length >= 1e9 else f"{length / size:.0f} {unit}"
     return f"{number} ago" if seconds > 0 else f"in {number}"
 
