@@ -121,6 +121,10 @@ class Board:
         self._last[(subject.cluster, subject.node)] = verdict
         return [verdict]
 
+    def remember(self, verdict: Verdict) -> None:
+        """What another detector, or this one before a restart, said last."""
+        self._last[(verdict.cluster, verdict.node)] = verdict
+
     def forget(self, cluster: str, node: str) -> None:
         """A node that has not been heard of for long."""
         self._last.pop((cluster, node), None)

@@ -55,6 +55,11 @@ class Detector:
                 sayings += self._take(key, following, following.arrival.ready())
         return sayings
 
+    def remember(self, saying: Saying) -> None:
+        """Take over what was said of a node before: an accusation stands until its node shows that it is well."""
+        if isinstance(saying, Verdict):
+            self._board.remember(saying)
+
     def tick(self, now: float) -> list[Saying]:
         """Notice what only the absence of records can tell.
 

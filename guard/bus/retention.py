@@ -12,9 +12,13 @@ KEPT = {
     Topic.DEADLETTER: 30 * _DAY,
 }
 """Seconds. The ledger is kept for ever, compacted topics by key."""
+TOMBSTONE_KEPT = _DAY
+"""Seconds that the deletion of a key can be read, so that those who follow learn of it (Kafka's default, too)."""
 _GIVES_WAY = (Topic.TELEMETRY, Topic.DEADLETTER, Topic.VERDICTS)
 """What goes, in this order, when the file is full: never the ledger, state, snapshots or orders."""
 _AT_ONCE = 500
+_MOST_CHUNKS = 40
+_VACUUM_PAGES = 4096
 
 
 def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int) -> None:
@@ -23,33 +27,50 @@ def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int)
         connection.execute("DELETE FROM log WHERE topic = ? AND key = ? AND id < ?", (topic, key, newest))
 
 
-def trim(connection: sqlite3.Connection, now: float, largest: int) -> bool:
-    """Delete what is too old, and the oldest of what gives way beyond ``largest`` bytes. True: there is more."""
-    removed = 0
-    for topic, seconds in KEPT.items():
-        removed += connection.execute(
-            "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE topic = ? AND time < ? ORDER BY id LIMIT ?)",
-            (topic, now - seconds, _AT_ONCE),
-        ).rowcount
-    for topic in _GIVES_WAY:
-        removed += _make_room(connection, topic, largest)
-    if removed:
-        connection.execute(f"PRAGMA incremental_vacuum({_AT_ONCE})").fetchall()
-    return removed >= _AT_ONCE
+def expire(connection: sqlite3.Connection, now: float) -> bool:
+    """Delete what is too old at ``now``, Unix seconds, and give room back to the disk. True: there is more."""
+    removed = [_expire_topic(connection, topic, now - seconds, "") for topic, seconds in KEPT.items()]
+    removed += [
+        _expire_topic(connection, topic, now - TOMBSTONE_KEPT, " AND value IS NULL") for topic in COMPACTED
+    ]
+    connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    return max(removed) >= _AT_ONCE
 
 
-def _make_room(connection: sqlite3.Connection, topic: Topic, largest: int) -> int:
+def make_room(connection: sqlite3.Connection, largest: int) -> None:
+    """Delete the oldest of what gives way until the records fill at most ``largest`` bytes.
+
+    A transaction deletes so much at most; a bound that was lowered is reached after several.
+    """
     over = connection.execute("SELECT bytes FROM total").fetchone()[0] - largest
-    if over <= 0:
-        return 0
+    chunks = 0
+    for topic in _GIVES_WAY:
+        while over > 0 and chunks < _MOST_CHUNKS:
+            freed = _free(connection, topic, over)
+            if not freed:
+                break
+            over -= freed
+            chunks += 1
+
+
+def _expire_topic(connection: sqlite3.Connection, topic: Topic, before: float, which: str) -> int:
+    # The oldest records, then their times: a search by time would read the whole topic to find that none is old.
+    return connection.execute(
+        "DELETE FROM log WHERE id IN (SELECT id FROM"
+        f" (SELECT id, time FROM log WHERE topic = ?{which} ORDER BY id LIMIT ?) WHERE time < ?)",  # noqa: S608
+        (topic, _AT_ONCE, before),
+    ).rowcount
+
+
+def _free(connection: sqlite3.Connection, topic: Topic, over: int) -> int:
     oldest = connection.execute(
         "SELECT id, bytes FROM log WHERE topic = ? ORDER BY id LIMIT ?", (topic, _AT_ONCE)
     ).fetchall()
-    doomed = []
+    freed, last = 0, 0
     for number, size in oldest:
-        if over <= 0:
+        if freed >= over:
             break
-        doomed.append((number,))
-        over -= size
-    connection.executemany("DELETE FROM log WHERE id = ?", doomed)
-    return len(doomed)
+        freed += size
+        last = number
+    connection.execute("DELETE FROM log WHERE topic = ? AND id <= ?", (topic, last))
+    return freed

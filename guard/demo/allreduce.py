@@ -65,7 +65,7 @@ class RingAllReduce:
             self._received = np.empty(len(vector) // self._world + 1, dtype=np.float32)
         for turn in range(self._world - 1):
             outgoing = chunks[(self._rank - turn) % self._world]
-            target = chunks[(self._rank - turn) % self._world]
+            target = chunks[(self._rank - turn - 1) % self._world]
             incoming = self._received[: len(target)]
             self._exchange(outgoing, incoming)
             target += incoming
