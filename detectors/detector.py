@@ -89,21 +89,17 @@ class Detector:
     def _take(self, key: _Key, following: _Following, records: list[Telemetry]) -> list[Saying]:
         sayings: list[Saying] = []
         for record in records:
-            sayings += self._move(record, key)
+            time, home = self._homes.get((record.cluster, record.node), (record.time, key))
+            if home != key and record.time < time:
+                # Held back here while the node was already heard elsewhere: it must not bring it back.
+                continue
+            self._homes[(record.cluster, record.node)] = (record.time, key)
+            if home != key and home in self._following:
+                old = self._following[home]
+                old.arrival.drop(record.node)
+                sayings += old.fold.depart(record.node)
             sayings += following.fold.take(record)
         return sayings
-
-    def _move(self, record: Telemetry, key: _Key) -> list[Saying]:
-        """A node is in one place: where its newest record says."""
-        node = (record.cluster, record.node)
-        time, home = self._homes.get(node, (record.time, key))
-        if record.time >= time:
-            self._homes[node] = (record.time, key)
-        old = self._following.get(home)
-        if home == key or old is None or record.time < time:
-            return []
-        old.arrival.drop(record.node)
-        return old.fold.depart(record.node)
 
     def _wait(self, key: _Key, following: _Following, now: float) -> list[Saying]:
         arrival, fold = following.arrival, following.fold

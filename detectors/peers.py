@@ -14,6 +14,12 @@ from detectors.window import OWN, Flags, Floats, Integers, Totals
 _MAD = 1.4826
 """The standard deviation of normal noise over its median absolute deviation."""
 
+_SMALL = 64
+"""Nodes up to which each is left out of the spread that it is measured by."""
+
+_POOL = 3
+"""Groups needed for a pooled spread."""
+
 _LEAST = 1e-6
 """Seconds of own work per step under which nothing is compared: clock resolution, not work."""
 
@@ -132,25 +138,44 @@ def _against_peers(value: Floats, policy: Policy) -> tuple[Floats, Floats, Integ
     """Score, ratio and number of peers of each node in each group (columns)."""
     score, ratio = np.full_like(value, np.nan), np.full_like(value, np.nan)
     peers = np.zeros(value.shape, dtype=int)
-    residuals: list[tuple[Integers, int, Floats, float]] = []
+    residuals: list[tuple[Integers, int, Floats, Floats]] = []
+    spreads: list[float] = []
     for column in range(value.shape[1]):
         rows = np.flatnonzero(value[:, column] > 0)
         if len(rows) < 2:
             continue
         logs = np.log(value[rows, column])
-        # Half of two values' own distance is no measure of noise.
-        spread = _MAD * float(np.median(np.abs(logs - np.median(logs)))) if len(rows) > 2 else np.nan
-        residuals.append((rows, column, logs - _median_of_others(logs), spread))
+        spreads.append(_spread(logs))
+        residuals.append((rows, column, logs - _median_of_others(logs), _spread_of_others(logs)))
         peers[rows, column] = len(rows) - 1
-    spreads = np.array([spread for *_, spread in residuals])
-    known = spreads[~np.isnan(spreads)]
-    pooled = float(np.median(known)) if len(known) else 0.0
+    known = [spread for spread in spreads if not np.isnan(spread)]
+    # Of fewer groups the median could be the very group that holds the suspect.
+    pooled = float(np.median(known)) if len(known) >= _POOL else 0.0
     for rows, column, residual, spread in residuals:
-        scale = max(pooled, policy.floor, 0.0 if np.isnan(spread) else spread)
+        scale = np.fmax(max(pooled, policy.floor), spread)
         score[rows, column] = residual / scale
         # A log ratio of 50 is beyond any machine; the limit keeps the exponential finite.
         ratio[rows, column] = np.exp(np.clip(residual, -50, 50))
     return score, ratio, peers
+
+
+def _spread(logs: Floats) -> float:
+    """Robust standard deviation. Half of two values' own distance is no measure of noise: NaN."""
+    return _MAD * float(np.median(np.abs(logs - np.median(logs)))) if len(logs) > 2 else np.nan
+
+
+def _spread_of_others(logs: Floats) -> Floats:
+    """For each value the spread of all others: a suspect's own distance is no noise of its peers.
+
+    Among four nodes that distance is half of what a common median is taken over, and would hide the suspect. In
+    a large group one value changes nothing, and all share one spread.
+    """
+    if not 3 < len(logs) <= _SMALL:
+        return np.full(len(logs), _spread(logs))
+    others = np.tile(logs, (len(logs), 1))[~np.eye(len(logs), dtype=bool)].reshape(len(logs), -1)
+    middle = np.median(others, axis=1, keepdims=True)
+    spread: Floats = _MAD * np.median(np.abs(others - middle), axis=1)
+    return spread
 
 
 def _median_of_others(values: Floats) -> Floats:

@@ -17,7 +17,7 @@ class NeuronMonitor(Struct, frozen=True, forbid_unknown_fields=True):
     command: Annotated[
         list[Text], Meta(min_length=1, description="program and arguments; under systemd PATH does not hold it")
     ] = msgspec.field(default_factory=lambda: ["/opt/aws/neuron/bin/neuron-monitor"])
-    period: Annotated[float, Meta(gt=0, le=3600, description="seconds between its reports; at least 1")] = 5.0
+    period: Annotated[float, Meta(ge=1, le=3600, description="seconds between its reports, whole ones")] = 5.0
 
 
 class Roots(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True):
 class Agent(Struct, frozen=True, forbid_unknown_fields=True):
     """`guard agent`."""
 
-    period: Annotated[float, Meta(gt=0, le=3600, description="seconds between records")] = 10.0
+    period: Annotated[float, Meta(ge=0.1, le=3600, description="seconds between records")] = 10.0
     rings: Annotated[Text, Meta(description="directory of the step rings")] = "/run/guard-rings"
     spool: Annotated[Text, Meta(description="file for records while the bus is away")] = (
         "/var/lib/guard/spool.sqlite"
@@ -49,6 +49,11 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
     disabled: Annotated[list[Text], Meta(description="collectors to leave out, by name")] = []
     neuron_monitor: NeuronMonitor = NeuronMonitor()
     roots: Roots = Roots()
+
+    def __post_init__(self) -> None:
+        """Refuse a port that there cannot be."""
+        if self.metrics and int(self.metrics.rpartition(":")[2]) > 65535:
+            raise ValueError(f"metrics is {self.metrics}, expected HOST:PORT with a port of at most 65535")
 
 
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,12 +65,16 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything."""
+    """One machine: a YAML file, /etc/guard/guard.yaml."""
 
     cluster: Annotated[Text, Meta(description="the fleet; node names are unique inside it")] = "default"
     bus: Annotated[
         str,
-        Meta(pattern=r"^file:.+$", description="file:PATH. Whoever may write the file is an operator"),
+        Meta(
+            # file://host/… would be read as a path, and has room for a password, which no configuration holds.
+            pattern=r"^file:(?!//[^/]).+$",
+            description="file:PATH. Whoever may write the file is an operator",
+        ),
     ] = "file:/var/lib/guard/bus.sqlite"
     node: Node = Node()
     agent: Agent = Agent()

@@ -1,123 +1,142 @@
 """Records that wait for the bus: a bounded queue on disk that survives ``kill -9``.
 
-Where the disk refuses (full, read-only), the queue goes on in memory with the same bound.
+Where the disk refuses (full, read-only), the queue goes on in memory with the same bound, and returns to the disk
+when it can. What the disk holds stays there meanwhile: an agent that dies then sends it again.
 """
 
-import contextlib
+import logging
+import os
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS spool (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS lost (one INTEGER PRIMARY KEY CHECK (one = 1), records INTEGER NOT NULL);
-INSERT OR IGNORE INTO lost VALUES (1, 0);
-"""
-_OVERHEAD = 64
-"""Bytes that a row costs beside its key and value, about."""
+from guard.agent.spool_table import SpoolTable
+
+_log = logging.getLogger(__name__)
+_RETRY_DISK = 30.0
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Spool:
-    """The queue. Use it from one thread at a time.
+    """The queue, oldest first. Use it from one thread at a time.
 
     Args:
-        path: the SQLite file, in a directory that is there.
-        largest_bytes: bound on the records held; the oldest give way.
+        path: the SQLite file, in a directory that is there. A damaged one is set aside as ``*.damaged``.
+        largest_bytes: bound on the records held (key, value and 64 bytes each); the oldest give way.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, path: Path, largest_bytes: int) -> None:
-        self.trouble: str | None = None
-        self._path = path
+    def __init__(
+        self, path: str | os.PathLike[str], largest_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path = Path(path)
         self._largest = largest_bytes
+        self._clock = clock
+        self._retry_at = 0.0
+        self._copied = False
+        self._trouble: str | None = None
         try:
-            self._open(str(path))
-        except sqlite3.Error as error:
-            self._fall_back(error)
+            self._table = self._open_disk()
+        except (sqlite3.Error, OSError) as error:
+            self._table = SpoolTable(":memory:")
+            self._complain(error)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the queue is in memory; ``None`` while it is on disk."""
+        return self._trouble
 
     @property
     def dropped(self) -> int:
-        """Records that gave way since the file was made; in memory, since the disk refused."""
-        return int(self._connection.execute("SELECT records FROM lost").fetchone()[0])
+        """Records that gave way since the file was made (while it cannot be read: since then)."""
+        return self._table.dropped
+
+    @property
+    def size(self) -> int:
+        """Bytes that the records held count toward the bound."""
+        return self._table.size
 
     def __len__(self) -> int:
-        return int(self._connection.execute("SELECT count(*) FROM spool").fetchone()[0])
+        return self._table.records
 
-    def append(self, key: str, value: bytes) -> None:
-        """Queue one record, and drop the oldest beyond the bound."""
+    def append(self, key: str, value: bytes) -> int:
+        """Queue one record; return how many of the oldest gave way, the new one too if it alone is too large."""
+        returned = self._return_to_disk()
         try:
-            self._append(key, value)
+            return returned + self._table.append(key, value, self._largest)
         except sqlite3.Error as error:
             self._fall_back(error)
-            self._append(key, value)
+            return returned + self._table.append(key, value, self._largest)
 
     def peek(self, most: int) -> list[tuple[int, str, bytes]]:
         """The oldest records: number, key, value. They stay until removed."""
         try:
-            return self._connection.execute(
-                "SELECT id, key, value FROM spool ORDER BY id LIMIT ?", (most,)
-            ).fetchall()
+            return self._table.peek(most)
         except sqlite3.Error as error:
             self._fall_back(error)
-            return []
+            return self._table.peek(most)
 
     def remove(self, number: int) -> None:
-        """Forget this record and all before it."""
+        """Forget this record and all before it. Numbers hold until the next ``append``."""
         try:
-            with self._connection:
-                self._connection.execute("DELETE FROM spool WHERE id <= ?", (number,))
-            self._bytes = self._measure()
+            self._table.remove(number)
         except sqlite3.Error as error:
             self._fall_back(error)
+            self._table.remove(number)
 
     def close(self) -> None:
-        """Close the file; what it holds stays for the next start."""
-        self._connection.close()
+        """Close the file; what it holds stays for the next start. What is in memory alone is lost."""
+        self._return_to_disk(at_once=True)
+        self._table.close()
 
-    def _open(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
+    def _open_disk(self) -> SpoolTable:
         try:
-            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_TABLES)
-            self._bytes = self._measure()
-        except sqlite3.Error:
-            self._connection.close()
-            raise
+            return SpoolTable(str(self._path))
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise
+            _log.warning("spool %s: %s; set aside as *.damaged, its records are lost", self._path, error)
+        self._path.replace(f"{self._path}.damaged")
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        return SpoolTable(str(self._path))
 
-    def _append(self, key: str, value: bytes) -> None:
-        with self._connection:
-            self._connection.execute("INSERT INTO spool (key, value) VALUES (?, ?)", (key, value))
-            added = self._bytes + len(key) + len(value) + _OVERHEAD
-            gone = self._make_room(added - self._largest)
-        self._bytes = added - gone
-
-    def _make_room(self, over: int) -> int:
-        gone = 0
-        while gone < over:
-            row = self._connection.execute(
-                "SELECT id, length(key) + length(value) + ? FROM spool ORDER BY id LIMIT 1", (_OVERHEAD,)
-            ).fetchone()
-            if row is None:
-                break
-            self._connection.execute("DELETE FROM spool WHERE id = ?", (row[0],))
-            self._connection.execute("UPDATE lost SET records = records + 1")
-            gone += row[1]
-        return gone
-
-    def _measure(self) -> int:
-        query = "SELECT coalesce(sum(length(key) + length(value) + ?), 0) FROM spool"
-        return int(self._connection.execute(query, (_OVERHEAD,)).fetchone()[0])
+    def _complain(self, error: Exception) -> None:
+        self._trouble = f"spool {self._path}: {error}; records wait in memory"
+        self._retry_at = self._clock() + _RETRY_DISK
 
     def _fall_back(self, error: sqlite3.Error) -> None:
-        """Go on in memory, with what the disk still gives of the queue."""
-        if self.trouble is not None:
+        """Go on in memory, with what the disk still gives of the queue, under the same numbers."""
+        if self._trouble is not None:
             raise error  # memory does not refuse: this is a mistake of ours
-        self.trouble = f"spool {self._path}: {error}; queueing in memory"
-        kept: list[tuple[str, bytes]] = []
-        with contextlib.suppress(sqlite3.Error, AttributeError):
-            kept = self._connection.execute("SELECT key, value FROM spool ORDER BY id").fetchall()
-        with contextlib.suppress(sqlite3.Error, AttributeError):
-            self._connection.close()
-        self._open(":memory:")
-        for key, value in kept:
-            self._append(key, value)
+        _log.warning("spool %s: %s; records wait in memory", self._path, error)
+        memory = SpoolTable(":memory:")
+        try:
+            memory.take_over(self._table, self._largest, replace=True)
+            self._copied = True
+        except sqlite3.Error:
+            self._copied = False  # what the disk holds is older; it goes first once it can be read again
+        self._table.close()
+        self._table = memory
+        self._complain(error)
+
+    def _return_to_disk(self, *, at_once: bool = False) -> int:
+        """Try the disk again now and then; return how many records gave way in joining the two."""
+        if self._trouble is None or (self._clock() < self._retry_at and not at_once):
+            return 0
+        try:
+            disk = self._open_disk()
+        except (sqlite3.Error, OSError) as error:
+            self._complain(error)
+            return 0
+        try:
+            gone = disk.take_over(self._table, self._largest, replace=self._copied)
+        except sqlite3.Error as error:
+            disk.close()
+            self._complain(error)
+            return 0
+        self._table.close()
+        self._table, self._trouble, self._copied = disk, None, False
+        _log.info("spool %s: back on disk, %d records", self._path, disk.records)
+        return gone

@@ -10,7 +10,7 @@ _NETWORK = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "lustre", "ceph", "beegfs", "gpfs", "afs", "ocfs2", "gfs2")
 )
 _LOCAL_FUSE = frozenset(("fuse.fuse-overlayfs", "fuse.lxcfs"))
-"""The root of a rootless container is one. Other ``fuse.*`` (sshfs, ceph, glusterfs, s3fs) reach other machines."""
+"""The root of a rootless container is one. Others (sshfs, ceph, glusterfs, s3fs) reach other machines."""
 _MOUNTINFO = Path("/proc/self/mountinfo")
 
 

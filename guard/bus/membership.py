@@ -54,7 +54,7 @@ def assignment(members: Sequence[tuple[str, frozenset[Topic]]]) -> dict[Place, s
     ``members`` stand in the order in which they joined: who comes later takes nothing from the first of a topic
     that has one partition.
     """
-    dealt = {}
+    dealt: dict[Place, str] = {}
     for topic in Topic:
         names = [name for name, topics in members if topic in topics]
         if names:

@@ -19,6 +19,15 @@ _GIVES_WAY = (Topic.TELEMETRY, Topic.DEADLETTER, Topic.VERDICTS)
 _AT_ONCE = 500
 _MOST_CHUNKS = 40
 _VACUUM_PAGES = 4096
+# The oldest records, then their times: a search by time would read the whole topic to find that none is old.
+_EXPIRE = (
+    "DELETE FROM log WHERE id IN (SELECT id FROM"
+    " (SELECT id, time FROM log WHERE topic = ? ORDER BY id LIMIT ?) WHERE time < ?)"
+)
+_EXPIRE_TOMBSTONES = (
+    "DELETE FROM log WHERE id IN (SELECT id FROM"
+    " (SELECT id, time FROM log WHERE topic = ? AND value IS NULL ORDER BY id LIMIT ?) WHERE time < ?)"
+)
 
 
 def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int) -> None:
@@ -29,10 +38,8 @@ def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int)
 
 def expire(connection: sqlite3.Connection, now: float) -> bool:
     """Delete what is too old at ``now``, Unix seconds, and give room back to the disk. True: there is more."""
-    removed = [_expire_topic(connection, topic, now - seconds, "") for topic, seconds in KEPT.items()]
-    removed += [
-        _expire_topic(connection, topic, now - TOMBSTONE_KEPT, " AND value IS NULL") for topic in COMPACTED
-    ]
+    removed = [_rows(connection, _EXPIRE, topic, now - seconds) for topic, seconds in KEPT.items()]
+    removed += [_rows(connection, _EXPIRE_TOMBSTONES, topic, now - TOMBSTONE_KEPT) for topic in COMPACTED]
     connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
     return max(removed) >= _AT_ONCE
 
@@ -53,13 +60,8 @@ def make_room(connection: sqlite3.Connection, largest: int) -> None:
             chunks += 1
 
 
-def _expire_topic(connection: sqlite3.Connection, topic: Topic, before: float, which: str) -> int:
-    # The oldest records, then their times: a search by time would read the whole topic to find that none is old.
-    return connection.execute(
-        "DELETE FROM log WHERE id IN (SELECT id FROM"
-        f" (SELECT id, time FROM log WHERE topic = ?{which} ORDER BY id LIMIT ?) WHERE time < ?)",  # noqa: S608
-        (topic, _AT_ONCE, before),
-    ).rowcount
+def _rows(connection: sqlite3.Connection, statement: str, topic: Topic, before: float) -> int:
+    return connection.execute(statement, (topic, _AT_ONCE, before)).rowcount
 
 
 def _free(connection: sqlite3.Connection, topic: Topic, over: int) -> int:

@@ -25,6 +25,7 @@ _TABLES = (
     "CREATE INDEX by_part ON log (topic, part)",  # an index ends in the id, so these two are in order of offsets
     "CREATE INDEX by_topic ON log (topic)",
     "CREATE INDEX by_key ON log (topic, key)",
+    "CREATE INDEX tombstones ON log (topic) WHERE value IS NULL",
     "CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL)",
     "INSERT INTO total VALUES (1, 0)",
     "CREATE TRIGGER added AFTER INSERT ON log BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END",

@@ -1,0 +1,143 @@
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from collectors.telemetry import Telemetry, encode
+from detectors.policy import Policy
+from detectors.verdict import JobVerdict, Saying, Verdict, decode
+from guard.bus import Bus, BusUnavailableError, Outgoing, Topic, open_bus
+from guard.detect import GROUP, DetectService
+from guard.systemd import Notifier
+from tests.fleet import QUICK, Fleet, slow_from
+
+replace = msgspec.structs.replace
+NOW = time.time() - 1000
+
+
+def recent(records: list[Telemetry]) -> list[Telemetry]:
+    shift = round(NOW - records[0].time, -1)
+    return [replace(record, time=record.time + shift) for record in records]
+
+
+RECORDS = recent(Fleet(nodes=5, slow=slow_from(2, 4, 2.0)).records(30))
+
+
+def publish(bus: Bus, records: list[Telemetry]) -> None:
+    bus.publish([Outgoing(Topic.TELEMETRY, record.key, encode(record)) for record in records], 5.0)
+
+
+def said(bus: Bus, topic: Topic = Topic.VERDICTS) -> list[Saying]:
+    return [decode(message.value) for message in bus.scan(topic) if message.value is not None]
+
+
+def accused(bus: Bus) -> set[str]:
+    return {saying.node for saying in said(bus) if isinstance(saying, Verdict) and saying.accused}
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@contextmanager
+def serving(opener: Callable[[], Bus], policy: Policy = QUICK) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=DetectService(opener, policy, Notifier(), stop).run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"file:{tmp_path / 'bus.sqlite'}"
+
+
+def test_culprit_goes_to_verdicts_and_the_newest_to_the_state(address: str) -> None:
+    with open_bus(address) as bus, serving(lambda: open_bus(address)):
+        publish(bus, RECORDS)
+        assert eventually(lambda: accused(bus) == {"node-002"})
+        newest = {saying.key: saying for saying in said(bus, Topic.STATE)}
+        assert {"c/node-002", "c/train"} <= set(newest)
+        assert isinstance(newest["c/train"], JobVerdict)
+
+
+def test_what_cannot_be_read_goes_to_the_dead_letters_and_stops_nothing(address: str) -> None:
+    ahead = replace(RECORDS[0], node="x", time=time.time() + 90_000)
+    with open_bus(address) as bus, serving(lambda: open_bus(address)):
+        bus.publish([Outgoing(Topic.TELEMETRY, "c/train", b"\xff" * 9000)], 5.0)
+        publish(bus, [ahead, *RECORDS])
+        assert eventually(lambda: accused(bus) == {"node-002"})
+        letters = [json.loads(message.value) for message in bus.scan(Topic.DEADLETTER) if message.value]
+    assert len(letters) == 2
+    garbage = next(letter for letter in letters if letter["value"].startswith("/"))
+    assert garbage["topic"] == "guard.telemetry"
+    assert garbage["key"] == "c/train"
+    assert base64.b64decode(garbage["value"]) == b"\xff" * 4096
+    assert garbage["reason"]
+
+
+def test_effects_come_before_the_commit(address: str) -> None:
+    with open_bus(address) as bus:
+        publish(bus, RECORDS)
+        with serving(lambda: open_bus(address)):
+            assert eventually(lambda: accused(bus) == {"node-002"})
+            time.sleep(0.6)  # one more round, in which the commit is done
+        consumer = bus.consume([Topic.TELEMETRY], GROUP)
+        assert not consumer.poll(1.0)
+        consumer.close()
+
+
+def test_bus_that_is_away_is_tried_again(address: str) -> None:
+    fails = [True]
+
+    def opener() -> Bus:
+        if fails.pop() if fails else False:
+            raise BusUnavailableError("away")
+        return open_bus(address)
+
+    with open_bus(address) as bus, serving(opener):
+        publish(bus, RECORDS)
+        assert eventually(lambda: accused(bus) == {"node-002"})
+    assert not fails
+
+
+def test_process_ends_within_two_seconds_of_sigterm(tmp_path: Path, address: str) -> None:
+    config = tmp_path / "guard.yaml"
+    config.write_text(f"bus: '{address}'\ndetect: {{window: 10, lateness: 10, silence: 40}}\n")
+    environment = {**os.environ, "GUARD_CONFIG": str(config)}
+    code = "from guard.commands import main; main()"
+    with (
+        open_bus(address) as bus,
+        subprocess.Popen(
+            [sys.executable, "-c", code, "detect"], env=environment, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        try:
+            publish(bus, RECORDS)
+            assert eventually(lambda: accused(bus) == {"node-002"}, 20)
+            start = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
+            assert time.monotonic() - start < 2
+        finally:
+            process.kill()
