@@ -7,9 +7,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Positive = Annotated[float, Meta(gt=0)]
-Ratio = Annotated[float, Meta(ge=0, le=1)]
-
 
 class Fast(Struct, frozen=True, forbid_unknown_fields=True):
     """The fast path: a deviation so large that a few windows suffice."""

@@ -6,6 +6,7 @@ left cannot blow up a small file, and every value has one place where it stands.
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -57,7 +58,7 @@ def parse(text: str) -> ConfigText:
         _refuse_depth_and_aliases(text)
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        mark: yaml.Mark | None = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
         raise TextError(_line(mark), f"not YAML: {problem}") from error
     parsed = ConfigText()
@@ -66,8 +67,8 @@ def parse(text: str) -> ConfigText:
     return parsed
 
 
-def _line(mark: yaml.Mark | None) -> int:
-    return mark.line + 1 if mark is not None else 1
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1 if mark is not None else 1
 
 
 def _refuse_depth_and_aliases(text: str) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 from guard.config import Config
 
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+_MACHINE = re.compile(r"[0-9a-f]{32}")
+"""machine-id(5). An image that has not booted yet says ``uninitialized``, and so would all of its copies."""
+_MACHINE_ID = Path("/etc/machine-id")
 
 
 def node_name(config: Config) -> str:
@@ -21,7 +24,8 @@ def instance_id(config: Config) -> str:
     asset = _line(Path(config.agent.roots.sys) / "class/dmi/id/board_asset_tag")
     if _INSTANCE.fullmatch(asset):
         return asset
-    return _line(Path("/etc/machine-id")) or f"host-{node_name(config)}"
+    machine = _line(_MACHINE_ID)
+    return machine if _MACHINE.fullmatch(machine) else f"host-{node_name(config)}"
 
 
 def _line(path: Path) -> str:

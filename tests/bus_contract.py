@@ -105,11 +105,12 @@ class BusContract:
         bus.publish(records(Topic.TELEMETRY, 30), PUBLISH)
         with contextlib.closing(join()) as consumer:
             settle([consumer], lambda: len(consumer.assigned()) > 0)
-            assert all(len(consumer.poll(0.2, limit=7)) <= 7 for _ in range(8))
-            read(consumer, 0)
+            sizes = [len(consumer.poll(0.2, limit=7)) for _ in range(12)]
+            assert max(sizes) == 7
+            assert sum(sizes) == 30
             start = time.monotonic()
-            assert consumer.poll(0.3) == [] or consumer.poll(0.3) == []
-            assert time.monotonic() - start < 3.0
+            assert not consumer.poll(0.3)
+            assert 0.25 < time.monotonic() - start < 2.0
 
     def test_a_busy_partition_does_not_starve_the_others(self, bus, join):
         bus.publish(records(Topic.TELEMETRY, 300, keys=16), PUBLISH)

@@ -1,5 +1,6 @@
 """The demo's training processes: lockstep, checkpoints, an orderly end, and an end when a peer dies."""
 
+import contextlib
 import json
 import os
 import signal
@@ -130,23 +131,29 @@ def test_training_learns() -> None:
     assert losses[0] == pytest.approx(np.log(SIZES[-1]), rel=0.5)
 
 
-def test_a_slowed_process_runs_on_when_the_fault_ends(processes: Processes) -> None:
+def test_a_slowed_process_is_stopped_and_continued_in_turns(processes: Processes) -> None:
+    with slowed(processes, fault.DutyCycle(stop=0.02, run=0.02)) as child:
+        for state in "TSTS":
+            wait_until(lambda state=state: _state(child.pid) == state)  # type: ignore[misc]
+
+
+def test_a_process_that_is_stopped_when_the_fault_ends_runs_on(processes: Processes) -> None:
+    with slowed(processes, fault.DutyCycle(stop=60, run=0.02)) as child:
+        wait_until(lambda: _state(child.pid) == "T")
+    wait_until(lambda: _state(child.pid) == "S")
+
+
+@contextlib.contextmanager
+def slowed(processes: Processes, cycle: fault.DutyCycle) -> Iterator[Child]:
     child = processes.start("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"])
-    ended, seen = threading.Event(), set()
-    cycle = fault.DutyCycle(stop=0.02, run=0.02)
-    thread = threading.Thread(target=fault.slow, args=(child.pid, cycle, 30.0, ended))
+    ended = threading.Event()
+    thread = threading.Thread(target=fault.slow, args=(child.pid, cycle, 120.0, ended))
     thread.start()
     try:
-
-        def both_seen() -> bool:
-            seen.add(_state(child.pid) == "T")
-            return seen == {True, False}
-
-        wait_until(both_seen)
+        yield child
     finally:
         ended.set()
         thread.join()
-    wait_until(lambda: _state(child.pid) == "S")
 
 
 def test_a_fault_on_a_process_that_is_gone_ends_quietly(processes: Processes) -> None:

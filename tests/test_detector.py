@@ -1,3 +1,5 @@
+import itertools
+
 import msgspec
 import pytest
 
@@ -54,7 +56,7 @@ def test_healthy_job_is_normal_and_every_node_is_ok_once() -> None:
 
 def test_job_is_reported_every_minute() -> None:
     times = [job.time for job in jobs(run(Fleet().records(60)))]
-    assert max(after - before for before, after in zip(times, times[1:], strict=False)) == 60.0
+    assert max(after - before for before, after in itertools.pairwise(times)) == 60.0
 
 
 @pytest.mark.parametrize("section", ["data", "host"])
@@ -148,7 +150,7 @@ def test_node_is_ok_again_after_five_good_windows_and_not_before() -> None:
 
 def test_verdict_that_stands_is_repeated_every_five_minutes_since_the_same_onset() -> None:
     said = not_ok(run(Fleet(slow=slow_from(3, 10, 2.0)).records(110)))
-    assert [after.time - before.time for before, after in zip(said, said[1:], strict=False)] == [300.0] * 3
+    assert [after.time - before.time for before, after in itertools.pairwise(said)] == [300.0] * 3
     assert len({verdict.since for verdict in said}) == 1
     assert len({verdict.id for verdict in said}) == len(said)
 

@@ -26,6 +26,10 @@ class SpoolTable:
         sqlite3.Error: from every method, where the disk refuses; the rows are then as they were.
     """
 
+    records: int
+    size: int
+    dropped: int
+
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         try:

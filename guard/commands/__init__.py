@@ -1,20 +1,15 @@
 """The command ``guard``. Each sub-command is a module here, imported only when it is used.
 
-A sub-command's module has a click command by the name ``command``, which gets a :class:`Session` as ``ctx.obj``.
+A sub-command's module has a click command named ``command``, which gets a :class:`Session` as ``ctx.obj``.
 """
 
-import importlib
-import logging
-import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import click
 
     from guard.config import Config
 
@@ -31,7 +26,7 @@ class Session:
 
     @cached_property
     def _loaded(self) -> "tuple[Path | None, Config]":
-        from guard.config_file import from_environment  # noqa: PLC0415  (`guard --help` needs none of it)
+        from guard.config_file import from_environment  # noqa: PLC0415  (`guard --help` is to be quick)
 
         return from_environment(self.given)
 
@@ -46,33 +41,11 @@ class Session:
         return self._loaded[0]
 
 
-def main() -> NoReturn:
-    """Run the command, and end with its exit code. What goes wrong is one line on stderr and exit code 2."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+def main() -> None:
+    """Run the command, and end with its exit code."""
     try:
-        sys.exit(_run())
-    except BrokenPipeError:
-        # Whoever read the output has gone (`| head`). Python flushes once more at its end: to nowhere, then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + 13)  # as a shell shows SIGPIPE
-
-
-def _run() -> int:
-    """Run the command, flush, and return the exit code."""
-    try:
-        root = importlib.import_module("guard.commands.root")
-        code = root.guard(standalone_mode=False)
+        from guard.commands.root import run  # noqa: PLC0415  (click is missing beside a bare step hook)
     except ModuleNotFoundError as error:
-        code = _refuse(_missing(error))
-    except SystemExit as end:
-        if not isinstance(end.code, int | None):
-            code = _refuse(str(end.code))
-        else:
-            code = end.code
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:
-        code = _explained(error)
-    sys.stdout.flush()
-    return code if isinstance(code, int) else 0
+        sys.stderr.write(f"guard: the command needs {error.name}: pip install trn-guard\n")
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:]))

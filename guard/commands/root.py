@@ -1,0 +1,126 @@
+"""The root of the command line: global options, sub-commands by name, and what becomes of errors."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from guard.commands import Session
+
+_COMMANDS = {
+    "agent": ("Collect on this node, and send a record every period.", ""),
+    "check": ("Try each part of this machine's set-up, a line each.", ""),
+    "config": ("Show the effective configuration, or its schema.", ""),
+    "demo": ("Train on local processes, slow one, and see it named.", "[all]"),
+    "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
+    "replay": ("Run the detector over telemetry files.", "[detect]"),
+    "report": ("Show the health of fleet, jobs and nodes.", "[report]"),
+}
+"""What each does, and the extra that brings what it needs beyond the agent's libraries."""
+
+_OURS = ("guard", "collectors", "detectors", "simulation")
+_MISTAKE = 2
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+"""128 + SIGINT and 128 + SIGPIPE, as a shell shows them. 1 is an answer of some commands: somebody is accused."""
+
+
+class _Lazy(click.Group):
+    """Sub-commands by name, so that ``guard --help`` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        return _load(cmd_name) if cmd_name in _COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][0]) for name in self.list_commands(ctx)])
+
+
+def _load(name: str) -> click.Command:
+    try:
+        loaded: click.Command = importlib.import_module(f"guard.commands.{name}").command
+    except ImportError as error:
+        raise _explained(error, name) from error
+    return loaded
+
+
+def _explained(error: ImportError, name: str) -> Exception:
+    """What to install for a library that is missing; a module of ours that is missing is no user's mistake."""
+    library = (error.name or "").partition(".")[0]
+    if library in _OURS:
+        return error
+    if not isinstance(error, ModuleNotFoundError):
+        return click.ClickException(f"{name} cannot load {library or 'a library'}: {error}")
+    extra = _COMMANDS[name][1] if name in _COMMANDS else "[all]"
+    return click.ClickException(f"{name} needs more ({library}): pip install 'trn-guard{extra}'")
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "given", metavar="FILE", help="Configuration; else GUARD_CONFIG, /etc/guard/guard.yaml.")
+@click.option("-v", "--verbose", is_flag=True, help="Say everything.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
+@click.version_option(package_name="trn-guard", prog_name="guard")
+@click.pass_context
+def guard(context: click.Context, given: str | None, verbose: bool, quiet: bool, no_color: bool) -> None:
+    """Find the node that slows a training job, and prove it."""
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    # No times: under systemd the journal has them.
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    if no_color:
+        os.environ["NO_COLOR"] = "1"  # what rich, and every child of `guard demo`, goes by
+    context.obj = Session(given)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``guard`` with ``arguments`` and return its exit code. A mistake is one line on stderr and 2."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # output without UTF-8 is no reason to fail
+    try:
+        try:
+            with guard.make_context("guard", list(arguments)) as context:
+                guard.invoke(context)
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone (`| head`). Python flushes once more at its end: to nowhere, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except click.UsageError as error:
+        error.show()
+        return _MISTAKE
+    except (KeyboardInterrupt, click.Abort):
+        return _INTERRUPTED
+    except Exception as error:
+        text = _one_line(error)
+        if text is None:
+            raise
+        click.echo(f"guard: {text}", err=True)
+        return _MISTAKE
+    return 0
+
+
+def _one_line(error: Exception) -> str | None:
+    """The text of an error that is somebody's to mend; None for a bug, which needs its traceback."""
+    if isinstance(error, ModuleNotFoundError):
+        told = _explained(error, "this")
+        return told.message if isinstance(told, click.ClickException) else None
+    if isinstance(error, click.ClickException):
+        return error.message
+    from collectors.telemetry import RecordError  # noqa: PLC0415  (only after a failure; `--help` is to be quick)
+    from guard.bus import BusError  # noqa: PLC0415
+    from guard.config_file import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError | BusError | RecordError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    return None
