@@ -1,6 +1,6 @@
 """Trying each part of this machine's set-up: what works, what does not, and what to do about it.
 
-Nothing is made or changed. Each check looks with the eyes of the user who runs it, so run it as the services' user.
+Nothing is made or changed. Each check looks as the user who runs it, so run it as the user of the services.
 """
 
 import errno

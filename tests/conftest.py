@@ -1,6 +1,7 @@
 """Services that tests need: started or found here, else skipped, and the summary says how to get them.
 
-``GUARD_REQUIRE=systemd,captures`` (or ``all``) makes a missing one fail instead.
+``GUARD_REQUIRE=systemd,captures`` (or ``all``) makes a missing one fail instead. A test that skips by itself says
+what for in its reason, ``captures: …``, and is counted too.
 """
 
 import os
@@ -21,7 +22,16 @@ OPTIONAL = {
 _missing: dict[str, int] = {}
 
 
+def required(service: str) -> bool:
+    named = os.environ.get("GUARD_REQUIRE", "").split(",")
+    return service in named or ("all" in named and service in SERVICES)
+
+
 def pytest_configure(config):
+    unknown = set(os.environ.get("GUARD_REQUIRE", "").split(",")) - {"", "all", *SERVICES, *OPTIONAL}
+    if unknown:
+        known = ", ".join(["all", *SERVICES, *OPTIONAL])
+        raise pytest.UsageError(f"GUARD_REQUIRE: {', '.join(sorted(unknown))}: no such service; there are {known}")
     config.addinivalue_line("markers", "needs(service): skipped where the machine lacks it; see tests/conftest.py")
 
 
@@ -31,17 +41,24 @@ def pytest_runtest_setup(item):
             present, how = (SERVICES | OPTIONAL)[service]
             if present():
                 continue
-            required = os.environ.get("GUARD_REQUIRE", "").split(",")
-            if service in required or ("all" in required and service in SERVICES):
+            if required(service):
                 pytest.fail(f"{service} is required (GUARD_REQUIRE) and missing: {how}", pytrace=False)
+            pytest.skip(f"{service}: {how}")
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and isinstance(report.longrepr, tuple):
+        service = report.longrepr[2].removeprefix("Skipped: ").partition(":")[0]
+        if service in SERVICES | OPTIONAL:
             _missing[service] = _missing.get(service, 0) + 1
-            pytest.skip(f"{service} is missing: {how}")
 
 
 def pytest_terminal_summary(terminalreporter):
     for service, count in sorted(_missing.items()):
         how = (SERVICES | OPTIONAL)[service][1]
-        terminalreporter.write_line(f"{count} tests skipped for want of {service}; to get it: {how}")
+        terminalreporter.write_line(
+            f"{count} {'test' if count == 1 else 'tests'} skipped for want of {service}; to get it: {how}"
+        )
 
 
 @pytest.fixture

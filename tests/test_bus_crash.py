@@ -17,7 +17,7 @@ from guard.bus import Topic
 from guard.bus.file import FileBus
 from tests.bus_contract import read
 
-SECONDS = 8.0
+SECONDS = 7.0
 SESSION = 1.5
 
 PRODUCER = """

@@ -83,7 +83,7 @@ def test_a_full_bus_gives_up_the_oldest_telemetry_and_nothing_that_must_stay(pat
         bus.publish([Outgoing(Topic.LEDGER, "i", b"7"), Outgoing(Topic.STATE, "n", b"8")], 1)
         sent = 400
         for n in range(sent):
-            bus.publish([Outgoing(Topic.TELEMETRY, f"k{n % 4}", str(n).encode().zfill(12_000))], 1)
+            bus.publish([Outgoing(Topic.TELEMETRY, f"k{n % 4}", str(n).encode().rjust(12_000))], 1)
         kept = held(bus, Topic.TELEMETRY)
         assert kept == list(range(sent - len(kept), sent))
         assert 1_900_000 < len(kept) * 12_066 <= 2_000_000

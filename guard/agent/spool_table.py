@@ -67,9 +67,10 @@ class SpoolTable:
                 (number,),
             ).fetchone()
             self._connection.execute("DELETE FROM spool WHERE id <= ?", (number,))
-            self._connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
         self.records -= rows
         self.size -= size
+        # A row without columns for each page, which ``execute`` never steps through.
+        self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
     def take_over(self, other: "SpoolTable", largest: int, *, replace: bool) -> int:
         """Take the rows and losses of ``other``: instead of ours, under their numbers, or behind ours.

@@ -16,7 +16,7 @@ from typing import Self
 from guard.bus import COMPACTED, BusError, BusUnavailableError, Message, Outgoing, Position, Topic
 from guard.bus.file_consumer import FileConsumer
 from guard.bus.membership import partition_of
-from guard.bus.retention import compact, expire, make_room
+from guard.bus.retention import compact, expire, give_back, make_room
 from guard.bus.schema import connect, identity, require_same
 from guard.bus.transaction import page, transaction, translated
 
@@ -148,9 +148,11 @@ class FileBus:
             return
         self._expire_at = self._clock() + _EXPIRE_EVERY
         # The records are safe: a failure here must not have them published again. The next time does it.
-        with suppress(BusUnavailableError), transaction(self._writer, self._path):
-            if expire(self._writer, now):
-                self._expire_at = self._clock()
+        with suppress(BusUnavailableError), translated(self._path):
+            with transaction(self._writer, self._path):
+                if expire(self._writer, now):
+                    self._expire_at = self._clock()
+            give_back(self._writer)
 
 
 def _require_fit(record: Outgoing) -> bytes:

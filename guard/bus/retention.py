@@ -37,11 +37,18 @@ def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int)
 
 
 def expire(connection: sqlite3.Connection, now: float) -> bool:
-    """Delete what is too old at ``now``, Unix seconds, and give room back to the disk. True: there is more."""
+    """Delete what is too old at ``now``, Unix seconds. True: there is more."""
     removed = [_rows(connection, _EXPIRE, topic, now - seconds) for topic, seconds in KEPT.items()]
     removed += [_rows(connection, _EXPIRE_TOMBSTONES, topic, now - TOMBSTONE_KEPT) for topic in COMPACTED]
-    connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
     return max(removed) >= _AT_ONCE
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Return some free pages to the disk. Not within a transaction.
+
+    The pragma gives a row without columns for each page, which ``execute`` never steps through.
+    """
+    connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
 
 def make_room(connection: sqlite3.Connection, largest: int) -> None:

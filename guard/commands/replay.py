@@ -91,5 +91,5 @@ def _summary(records: int, said: int, aside: SetAside, detector: Detector) -> No
         click.echo(f"set aside, {reason}: {count:,}", err=True)
         for example in aside.examples[reason]:
             click.echo(f"  {example}", err=True)
-    for reason, count in sorted(detector.counts.items()):
+    for reason, count in sorted((+detector.counts).items()):
         click.echo(f"detector, {reason}: {count:,}", err=True)
