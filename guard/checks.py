@@ -42,8 +42,16 @@ class Check:
     remedy: str = ""
 
 
-def run_checks(config: Config, source: Path | None) -> list[Check]:
-    """Try every part, in the order in which data flows. A check that cannot look has failed."""
+def run_checks(
+    config: Config, source: Path | None, ask_clock: Callable[[], KernelClock] = kernel_clock
+) -> list[Check]:
+    """Try every part, in the order in which data flows. A check that cannot look has failed.
+
+    Args:
+        config: what this machine is told.
+        source: where that came from; None: the defaults.
+        ask_clock: asks the kernel about its clock.
+    """
     checks: list[tuple[str, Callable[[], Check]]] = [
         ("configuration", lambda: Check("configuration", State.OK, str(source or "no file: the defaults"))),
         ("node", lambda: _node(config)),
@@ -52,7 +60,7 @@ def run_checks(config: Config, source: Path | None) -> list[Check]:
         ("neuron devices", lambda: _neuron_devices(Path(config.agent.roots.sys))),
         ("kernel log", lambda: _kernel_log(Path(config.agent.roots.dev) / "kmsg")),
         ("efa", lambda: _efa(Path(config.agent.roots.sys) / "class/infiniband")),
-        ("clock", _clock),
+        ("clock", lambda: _clock(ask_clock)),
         ("spool", lambda: _spool(Path(config.agent.spool))),
         ("bus", lambda: _bus(config.bus)),
         ("detector", _detector),
@@ -163,7 +171,7 @@ def _is_efa(device: Path) -> bool:
     return vendor == b"0x1d0f" and kind.startswith(b"0xefa")
 
 
-def _clock(ask: Callable[[], KernelClock] = kernel_clock) -> Check:
+def _clock(ask: Callable[[], KernelClock]) -> Check:
     try:
         clock = ask()
     except OSError as error:

@@ -53,7 +53,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse a port that there cannot be."""
         if self.metrics and int(self.metrics.rpartition(":")[2]) > 65535:
-            raise ValueError(f"metrics is {self.metrics}, expected HOST:PORT with a port of at most 65535")
+            raise ValueError(f"metrics is {self.metrics}, expected a port up to 65535")
 
 
 class Report(Struct, frozen=True, forbid_unknown_fields=True):

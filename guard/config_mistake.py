@@ -12,7 +12,7 @@ from guard.config_text import ConfigText, Place
 
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>.*)`", re.DOTALL)
-_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
+_CREDENTIALS = re.compile(r"^.*@", re.DOTALL)
 _WORDS = {
     "float": "a number",
     "int": "a whole number",
@@ -103,6 +103,6 @@ def _places(section: Any, place: Place) -> Iterator[Place]:
 
 def _shown(value: object) -> str:
     """A value as the file has it, short, on one line, and without what may be a password."""
-    text = _CREDENTIALS.sub("//***@", "null" if value is None else str(value))
+    text = _CREDENTIALS.sub("***@", "null" if value is None else str(value))
     text = text if text.isprintable() and text else repr(text)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

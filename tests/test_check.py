@@ -1,7 +1,7 @@
 """``guard check``: a line for each part, what was seen, and what to do; nothing is made or changed."""
 
+import functools
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -64,12 +64,14 @@ class Machine:
         return found
 
     def checks(self):
-        return run_checks(msgspec.convert(self.settings(), Config), None)
+        return run_checks(msgspec.convert(self.settings(), Config), None, self.clock)
+
+    def clock(self) -> KernelClock:
+        return SYNCHRONISED
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
-    monkeypatch.setattr(checks._clock, "__defaults__", (lambda: SYNCHRONISED,))
+def machine(tmp_path):
     return Machine(tmp_path)
 
 
@@ -116,14 +118,14 @@ def test_the_kernel_log_is_read_to_see_whether_it_can_be(machine):
     assert machine.check("kernel log").state is State.FAIL
 
 
-def test_an_unsynchronised_clock_fails_and_an_unknown_one_is_skipped(machine, monkeypatch):
-    monkeypatch.setattr(checks._clock, "__defaults__", (lambda: KernelClock(state=5, status=0x40, offset=0),))
+def test_an_unsynchronised_clock_fails_and_an_unknown_one_is_skipped(machine):
+    machine.clock = lambda: KernelClock(state=5, status=0x40, offset=0)
     assert machine.check("clock").state is State.FAIL
 
     def refuse():
         raise OSError(1, "adjtimex refused")
 
-    monkeypatch.setattr(checks._clock, "__defaults__", (refuse,))
+    machine.clock = refuse
     assert machine.check("clock").state is State.SKIP
 
 
@@ -165,12 +167,13 @@ def test_a_check_that_cannot_look_has_failed(machine, monkeypatch):
     assert machine.check("spool").state is State.FAIL
 
 
-def test_the_command_ends_0_when_nothing_fails_and_1_when_something_does(machine):
+def test_the_command_ends_0_when_nothing_fails_and_1_when_something_does(machine, monkeypatch):
+    monkeypatch.setattr("guard.commands.check.run_checks", functools.partial(run_checks, ask_clock=machine.clock))
     file = machine.write("guard.yaml", json.dumps(machine.settings()))
     good = CliRunner().invoke(guard, ["--config", str(file), "check"])
     assert good.exit_code == 0, good.output
     assert good.output.splitlines()[0] == f"ok   configuration   {file}"
-    os.rmdir(machine.rings)
+    machine.rings.rmdir()
     bad = CliRunner().invoke(guard, ["--config", str(file), "check"])
     assert bad.exit_code == 1
     assert f"FAIL rings           {machine.rings}: no such directory; start guard-agent.service" in bad.output

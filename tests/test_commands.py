@@ -2,10 +2,11 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -27,8 +28,6 @@ def sub_command(monkeypatch):
     """Put a function in the place of `guard check`."""
 
     def replace(function):
-        import click  # noqa: PLC0415
-
         monkeypatch.setattr(root, "_load", lambda _: click.Command("check", callback=function))
 
     return replace
@@ -46,9 +45,11 @@ def test_help_names_every_command_and_imports_none():
 
 def test_help_is_quick():
     def seconds():
-        start = time.monotonic()
+        """Of CPU: what else the machine does at this moment is not the command's fault."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert guard("--help").returncode == 0
-        return time.monotonic() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(5)) < 0.15
 
@@ -121,8 +122,8 @@ def test_what_somebody_can_mend_is_one_line_and_ends_2(sub_command, capsys, erro
 
 
 def test_a_bug_keeps_its_traceback(sub_command):
-    sub_command(lambda: [][0])
-    with pytest.raises(IndexError):
+    sub_command(lambda: {}["bug"])
+    with pytest.raises(KeyError):
         run(["check"])
 
 

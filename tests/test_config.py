@@ -68,7 +68,7 @@ MISTAKES = {
     "a:\n\t- x": ":2: not YAML: found character that cannot start any token",
     "[" * 100_000 + "]" * 100_000: ":1: nested more than 16 levels deep",
     "agent: {metrics: ':70000'}": ":1: agent.metrics: :70000 (expected something like '127.0.0.1:9464')",
-    "agent: {metrics: 'x:70000'}": ":1: agent: metrics is x:70000, expected HOST:PORT with a port of at most 65535",
+    "agent: {metrics: 'x:70000'}": ":1: agent: metrics is x:70000, expected a port up to 65535",
     "detect:\n  fast:\n    held: 9\n": ":2: detect.fast: fast.held is 9, expected at most fast.of, 5",
     "detect: {floor: 0}": ":1: detect.floor: 0 (expected a number > 0)",
     "agent: {spool_bytes: 1.5}": ":1: agent.spool_bytes: 1.5 (expected a whole number)",
@@ -80,7 +80,7 @@ def test_a_mistake_names_line_key_value_and_expectation(file, content, told):
     assert mistake(file(content)) == told
 
 
-@pytest.mark.parametrize("bus", ["kafka://me:hunter2@host:9092", "kafka://me:h/unter2@h", "file://me:hunter2@h/x"])
+@pytest.mark.parametrize("bus", ["kafka://me:hunter2@host:9092", "kafka:me:h/unter2@h", "file://me:hunter2@h/x"])
 def test_a_password_in_the_address_is_refused_and_never_shown(file, bus):
     told = mistake(file(f"bus: {bus}\n"))
     assert told.startswith(":1: bus: ")

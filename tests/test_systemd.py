@@ -41,3 +41,18 @@ def test_the_agent_may_do_nothing_but_read_the_kernel_log_beyond_its_user():
     assert re.findall(r"^CapabilityBoundingSet=(.*)$", agent, re.MULTILINE) == ["CAP_SYSLOG"]
     assert "DeviceAllow=/dev/kmsg r" in agent
     assert "RuntimeDirectoryPreserve=yes" in agent
+
+
+def test_the_agent_may_ask_for_the_offset_of_the_clock_and_not_set_it():
+    agent = (UNITS / "guard-agent.service").read_text()
+    assert "SystemCallFilter=adjtimex clock_adjtime" in agent
+    assert "ProtectClock=no" in agent  # it would refuse adjtimex(2) even for reading
+    assert "CAP_SYS_TIME" not in "".join(re.findall(r"^\w+Set=.*$|^Ambient.*$", agent, re.MULTILINE))
+
+
+@pytest.mark.parametrize("unit", EXPOSURE)
+def test_systemd_restarts_a_service_that_ends_or_makes_no_progress(unit):
+    lines = (UNITS / unit).read_text().splitlines()
+    assert {"Type=notify", "WatchdogSec=60", "Restart=always", "StartLimitIntervalSec=0", "User=guard"} <= set(
+        lines
+    )
