@@ -89,10 +89,10 @@ with recorder.step(): pass
 child = os.fork()
 if child == 0:
     with recorder.step(100): pass
-    os.write(1, f"{recorder.path}\n".encode())  # one write: two processes share the pipe
+    os.write(1, f"{recorder.path}\\n".encode())  # one write: two processes share the pipe
     time.sleep(30)
     os._exit(0)
-os.write(1, f"{recorder.path} {child}\n".encode())
+os.write(1, f"{recorder.path} {child}\\n".encode())
 time.sleep(30)
 """
     parent = subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE, text=True)
