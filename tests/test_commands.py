@@ -144,9 +144,21 @@ def test_a_command_chooses_its_exit_code(sub_command, end):
     assert ended.value.code == end
 
 
-def test_a_reader_who_leaves_ends_the_command_in_silence():
-    command = [sys.executable, "-m", "guard.commands", "config", "--schema"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+BUFFERED = """
+import sys, click
+from guard.commands import root
+root._load = lambda _: click.Command("check", callback=lambda: sys.exit(sys.stdout.write("still in the buffer")))
+sys.exit(root.run(["check"]))
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [["-m", "guard.commands", "config", "--schema"], ["-c", BUFFERED]], ids=["written", "buffered"]
+)
+def test_a_reader_who_leaves_ends_the_command_in_silence(program):
+    command = [sys.executable, *program]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
         process.stdout.close()
         told = process.stderr.read()
     assert (process.returncode, told) == (141, b"")

@@ -92,6 +92,8 @@ def test_the_file_shrinks_once_the_records_are_sent(path):
 def test_a_full_disk_sends_the_queue_to_memory_under_the_same_numbers_and_back(path):
     now = [0.0]
     spool = Spool(path, 1 << 20, clock=lambda: now[0])
+    fill(spool, 20, start=-20)
+    spool.remove(spool.peek(20)[-1][0])
     fill(spool, 20)
     batch = spool.peek(5)
     refuse(spool)

@@ -37,7 +37,7 @@ class FileBus:
     Args:
         path: the file; made where there is none, in a directory that is there.
         largest_bytes: bound on keys and values together; the oldest telemetry gives way first, then dead
-            letters, then verdicts. The file is larger, by an eighth for records of 12 KB, and by its log.
+            letters, then verdicts. The file is a few percent larger, and has its log (-wal) beside it.
         session_timeout: seconds after which a member that does not poll is taken for dead.
         wall: Unix seconds, for the time of records and their retention.
         clock: monotonic seconds, the same for all processes of the machine, for sessions.
