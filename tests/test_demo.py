@@ -165,7 +165,7 @@ def test_a_verdict_in_words_says_what_it_costs_only_when_it_accuses() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--nodes", "2"], "--nodes"),
+        (["--nodes", "3"], "--nodes"),
         (["--nodes", "4", "--node", "4"], "0 to 3"),
         (["--fault", "meteor"], "meteor"),
         (["--healthy-seconds", "0"], "--healthy-seconds"),

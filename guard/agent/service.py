@@ -73,7 +73,9 @@ class Agent:
     def _own_gaps(self) -> dict[str, str]:
         """Records that were lost since the last period are told in the next one that goes out."""
         dropped, self._dropped = self._outbox.dropped - self._dropped, self._outbox.dropped
-        return {"spool": f"{dropped} oldest records dropped while the bus was away"} if dropped > 0 else {}
+        told = [f"{dropped} oldest records dropped while the bus was away"] if dropped > 0 else []
+        told += [self._outbox.trouble] if self._outbox.trouble else []
+        return {"spool": "; ".join(told)} if told else {}
 
     def _report(self, gaps: list[str]) -> None:
         """Tell systemd: only a period that was really recorded counts as progress."""

@@ -20,7 +20,13 @@ from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, 
 
 
 @click.command(name="demo")
-@click.option("--nodes", type=click.IntRange(3, 16), default=4, show_default=True, help="Workers, one per node.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(4, 16),
+    default=4,
+    show_default=True,
+    help="Workers, one per node; to accuse one, the detector needs three others.",
+)
 @click.option(
     "--fault",
     type=click.Choice([str(fault) for fault in Fault]),
