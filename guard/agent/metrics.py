@@ -15,6 +15,9 @@ class Metrics:
         self._sent = Gauge("guard_agent_sent", "Records the bus took since the start", registry=self._registry)
         self._pending = Gauge("guard_agent_pending", "Records that wait for the bus", registry=self._registry)
         self._dropped = Gauge("guard_agent_dropped", "Records lost to a full spool", registry=self._registry)
+        self._refused = Gauge(
+            "guard_agent_refused", "Records that the bus will never take", registry=self._registry
+        )
         self._bytes = Gauge("guard_agent_record_bytes", "Size of the newest record", registry=self._registry)
         self._seconds = Gauge("guard_agent_collect_seconds", "Time to collect it", registry=self._registry)
 
@@ -31,8 +34,9 @@ class Metrics:
         for name in gaps:
             self._gaps.labels(name).inc()
 
-    def outbox(self, sent: int, pending: int, dropped: int) -> None:
+    def outbox(self, *, sent: int, pending: int, dropped: int, refused: int) -> None:
         """How the sending goes."""
+        self._refused.set(refused)
         self._sent.set(sent)
         self._pending.set(pending)
         self._dropped.set(dropped)

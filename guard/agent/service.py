@@ -67,7 +67,12 @@ class Agent:
         self._metrics.period(len(line), time.monotonic() - start, gaps)
         self._wait_until(end + self._delay)  # a stop sends at once
         self._outbox.put(record.key, line)
-        self._metrics.outbox(self._outbox.sent, self._outbox.pending, self._outbox.dropped)
+        self._metrics.outbox(
+            sent=self._outbox.sent,
+            pending=self._outbox.pending,
+            dropped=self._outbox.dropped,
+            refused=self._outbox.refused,
+        )
         self._report(gaps)
 
     def _own_gaps(self) -> dict[str, str]:
