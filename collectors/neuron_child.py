@@ -7,6 +7,7 @@ when it is silent for three periods. Lines have no time of their own: arrival is
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -33,6 +34,10 @@ _WELL_AFTER = 60.0
 _QUEUE = 64
 _TAIL = 2048
 _READ = 1 << 18
+_POLL = 0.01
+"""Seconds between looks whether a child has ended: waitid(2) takes no time limit."""
+_PRIVATE = re.compile(r"\S*/\S*|\b(?:ami|subnet)-\w+")
+"""Paths and names in what the child says on stderr: gaps are sent, and these are not ours to send."""
 _GROUPS = ("neuroncore_counters", "execution_stats", "neuron_runtime_vcpu_usage")
 
 
@@ -53,11 +58,13 @@ class NeuronMonitor:
                 ...
 
     ``trouble`` says why there are no reports, or None. ``refused`` counts lines that were no reports.
+    What has been mended meanwhile is told by ``happened``.
     """
 
     def __init__(self, command: Sequence[str], period: float = 5.0) -> None:
         self.trouble: str | None = "starting"
         self.refused = 0
+        self._happened: str | None = None
         self._command = list(command)
         self._period = period
         self._arrivals: deque[Arrival] = deque(maxlen=_QUEUE)
@@ -76,6 +83,15 @@ class NeuronMonitor:
             while self._arrivals and self._arrivals[0].monotonic <= until:
                 taken.append(self._arrivals.popleft())
         return taken
+
+    def happened(self) -> str | None:
+        """The newest trouble since the last call, also where it is over; None where there was none.
+
+        A child can end and be back between two looks, and reports are missing all the same.
+        """
+        with self._arrived:
+            happened, self._happened = self._happened, None
+        return happened
 
     def close(self) -> None:
         """End the child and its group, and wait for them."""
@@ -110,12 +126,15 @@ class NeuronMonitor:
         pause = _PAUSE_FIRST
         while True:
             born = time.monotonic()
-            ended = self._live()
+            try:
+                ended = self._live()
+            except OSError as error:  # no place for its configuration, say; this thread must outlive that
+                ended = f"cannot run {self._command[0]}: {error.strerror}"
             if ended is None:
                 return
             pause = _PAUSE_FIRST if time.monotonic() - born > _WELL_AFTER else min(pause * 2, _PAUSE_MOST)
             wait = pause / 2
-            self.trouble = f"{ended}, restarting in {wait:g} s"
+            self._tell(f"{ended}, restarting in {wait:g} s")
             if self._stopped_within(wait):
                 return
 
@@ -141,27 +160,33 @@ class NeuronMonitor:
             return "no pipes"
         out, err = child.stdout, child.stderr
         hearing = _Hearing(time.monotonic())
+        patience = _SILENT_PERIODS * self._period
         with selectors.DefaultSelector() as selector:
             for stream in (out, err, self._stop_read):
                 selector.register(stream, selectors.EVENT_READ)
             while True:
-                silent_at = hearing.heard + _SILENT_PERIODS * self._period
-                ready = {key.fileobj for key, _ in selector.select(max(0.0, silent_at - time.monotonic()))}
+                left = max(0.0, hearing.heard + patience - time.monotonic())
+                ready = {key.fileobj for key, _ in selector.select(left)}
                 if self._stop_read in ready:
                     return None
                 if err in ready:
                     hearing.tail = self._drain(selector, err, hearing.tail)
                 if out in ready and not self._read(out, hearing):
                     return _how_it_ended(child, hearing.tail)
-                if time.monotonic() >= silent_at and out not in ready:
-                    return f"silent for {time.monotonic() - hearing.heard:.0f} s"
+                silence = time.monotonic() - hearing.heard
+                # What is on its way may be a report that waited while this process was stopped; a line that was
+                # refused, or twice the patience, shows that it is not.
+                if silence >= patience and (out not in ready or hearing.refused or silence >= 2 * patience):
+                    return f"{'garbage' if hearing.refused else 'silent'} for {silence:.0f} s"
 
     def _read(self, out: IO[bytes], hearing: "_Hearing") -> bool:
         """Read once; False at the end of the stream."""
         raw = os.read(out.fileno(), _READ)
         for line in hearing.lines.feed(raw):
             if self._accept(line, discard=hearing.first):
-                hearing.heard, hearing.first = time.monotonic(), False
+                hearing.heard, hearing.first, hearing.refused = time.monotonic(), False, False
+            else:
+                hearing.refused = True
         return bool(raw)
 
     def _drain(self, selector: selectors.BaseSelector, err: IO[bytes], tail: bytes) -> bytes:
@@ -176,11 +201,11 @@ class NeuronMonitor:
             report = neuron_report.decode(line) if line is not None else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self.refused += 1
-            self.trouble = f"a line of {len(line or b'')} bytes is no report: {str(error)[:120]}"
+            self._tell(f"a line of {len(line or b'')} bytes is no report: {str(error)[:120]}")
             return False
         if report is None:
             self.refused += 1
-            self.trouble = f"a line of more than {LONGEST_LINE} bytes"
+            self._tell(f"a line of more than {LONGEST_LINE} bytes")
             return False
         self.trouble = None
         if not discard:
@@ -188,6 +213,10 @@ class NeuronMonitor:
                 self._arrivals.append(Arrival(report, time.time(), time.monotonic()))
                 self._arrived.notify_all()
         return True
+
+    def _tell(self, trouble: str) -> None:
+        with self._arrived:
+            self.trouble = self._happened = trouble
 
     def _stopped_within(self, seconds: float) -> bool:
         with selectors.DefaultSelector() as selector:
@@ -201,6 +230,7 @@ class _Hearing:
     def __init__(self, now: float) -> None:
         self.heard = now
         self.first = True
+        self.refused = False
         self.tail = b""
         self.lines = _Lines()
 
@@ -227,7 +257,10 @@ class _Lines:
 
 
 class _Reaped:
-    """Kills the child's group on the way out, waits for the child, and closes its pipes."""
+    """Kills the child's group on the way out, waits for the child, and closes its pipes.
+
+    The child is not reaped before its group was killed: until then no other process can get its number.
+    """
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -236,24 +269,35 @@ class _Reaped:
         return
 
     def __exit__(self, *_: object) -> None:
-        for number, within in ((signal.SIGTERM, 0.5), (signal.SIGKILL, 5.0)):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(within)
+            _ended_within(self._child, 0.5)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(5.0)
         for stream in (self._child.stdout, self._child.stderr):
             if stream is not None:
                 stream.close()
 
 
 def _how_it_ended(child: subprocess.Popen[bytes], tail: bytes) -> str:
-    try:
-        code = child.wait(1.0)
-    except subprocess.TimeoutExpired:
+    end = _ended_within(child, 1.0)
+    if end is None:
         return "closed its output"
-    last = tail.decode("utf-8", "replace").strip().rpartition("\n")[2][:120]
-    how = f"exited with {code}" if code >= 0 else f"was killed by signal {-code}"
+    last = _PRIVATE.sub("…", tail.decode("utf-8", "replace").strip().rpartition("\n")[2])[:120]
+    exited = end.si_code == os.CLD_EXITED
+    how = f"exited with {end.si_status}" if exited else f"was killed by signal {end.si_status}"
     return f"{how} ({last})" if last else how
+
+
+def _ended_within(child: subprocess.Popen[bytes], seconds: float) -> os.waitid_result | None:
+    """How the child ended, without reaping it; None while it lives."""
+    deadline = time.monotonic() + seconds
+    while (end := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(_POLL)
+    return end
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class NeuronMonitorCollector:
             self._started = True
             self._monitor.start()
         arrivals = self._monitor.take(now.monotonic)
-        trouble = self._monitor.trouble
+        trouble = self._monitor.happened() or self._monitor.trouble
         if not arrivals:
             return Gap(trouble) if trouble else Reading()
         reports = [arrival.report for arrival in arrivals]

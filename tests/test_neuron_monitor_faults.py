@@ -1,0 +1,154 @@
+"""What goes wrong around the child is told once it happened, also when it is over, and never stops the reader."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from collectors import neuron_child
+from collectors.neuron_monitor import NeuronMonitorCollector
+from collectors.reading import Gap, Now, Reading
+
+EMULATOR = [sys.executable, "-m", "simulation.neuron_monitor"]
+PERIOD = 0.2
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(neuron_child, "_PAUSE_FIRST", 0.1)
+    monkeypatch.setenv("GUARD_EMULATE_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def started():
+    """Collectors of any command, closed at the end."""
+    collectors = []
+
+    def start(command) -> NeuronMonitorCollector:
+        collectors.append(NeuronMonitorCollector(command, PERIOD))
+        collect(collectors[-1])
+        return collectors[-1]
+
+    yield start
+    for collector in collectors:
+        collector.close()
+
+
+def script(text) -> list[str]:
+    return ["/bin/sh", "-c", text, "neuron-monitor"]
+
+
+def collect(collector) -> Reading | Gap:
+    return collector.collect(Now(wall=time.time(), monotonic=time.monotonic()))
+
+
+def wait_for(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def gap(collector, told) -> str:
+    def said():
+        answer = collect(collector)
+        return answer.reason if isinstance(answer, Gap) and told in answer.reason else None
+
+    return wait_for(said)
+
+
+def test_what_is_over_by_the_end_of_the_period_is_told_beside_the_data(started, monkeypatch):
+    monkeypatch.setenv("GUARD_EMULATE_FAULT", "exit@2")
+    collector = started(EMULATOR)
+    monitor = collector._monitor
+    wait_for(lambda: monitor.trouble and "exited with 1" in monitor.trouble)
+    wait_for(lambda: monitor.trouble is None and monitor._arrivals)
+    answer = collect(collector)
+    assert isinstance(answer, Reading)
+    assert answer.gauges
+    assert "exited with 1 (fatal: device lost)" in answer.notes["neuron_monitor.child"]
+    wait_for(lambda: monitor._arrivals)
+    assert collect(collector).notes == {}
+
+
+def test_no_place_for_the_configuration_is_a_gap_and_over_when_there_is_one(started, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    collector = started(EMULATOR)
+    gap(collector, "cannot run")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    wait_for(lambda: isinstance(answer := collect(collector), Reading) and answer.gauges)
+
+
+def test_paths_and_names_on_stderr_are_not_sent(started):
+    said = "open /home/someone/model.neff in ami-0123 of subnet-0456: gone"
+    reason = gap(started(script(f"echo {shlex.quote(said)} >&2; exit 3")), "exited with 3")
+    assert "gone" in reason
+    assert not any(word in reason for word in ("someone", "neff", "ami-", "subnet-"))
+
+
+def test_endless_garbage_is_killed_like_silence(started):
+    collector = started(script("while :; do echo xx; done"))
+    gap(collector, "garbage for")
+    assert collector._monitor.refused > 0
+
+
+def test_a_signal_that_ended_the_child_is_named(started):
+    gap(started(script("kill -9 $$")), "was killed by signal 9")
+
+
+def test_a_child_that_ignores_sigterm_dies_with_its_children(started, tmp_path):
+    pids = tmp_path / "pids"
+    command = script(f"trap '' TERM; sleep 300 & echo $$ $! > {pids}; while :; do wait; done")
+    collector = started(command)
+    written = wait_for(lambda: pids.exists() and pids.read_text().split())
+    start = time.monotonic()
+    collector.close()
+    assert time.monotonic() - start < 1.4
+    # init may take a moment to reap the grandchild; the child itself is ours to reap.
+    assert not Path(f"/proc/{written[0]}").exists()
+    wait_for(lambda: not alive(int(written[1])))
+
+
+def alive(pid) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_every_configuration_is_removed(started, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    collector = started(script("exit 1"))
+    wait_for(lambda: "restarting in 0.2" in str(collect(collector)))
+    collector.close()
+    assert list((tmp_path / "own").iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", ["", "silence@2"])
+def test_the_emulator_does_not_outlive_a_killed_reader(monkeypatch, fault):
+    monkeypatch.setenv("GUARD_EMULATE_FAULT", fault)
+    program = f"""
+from collectors.neuron_monitor import NeuronMonitor
+with NeuronMonitor({EMULATOR}, {PERIOD}) as monitor:
+    next(iter(monitor))
+    print("running", flush=True)
+    monitor._thread.join()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout.readline() == b"running\n"
+        (emulator,) = children_of(reader.pid)
+        reader.send_signal(signal.SIGKILL)
+    wait_for(lambda: not alive(int(emulator)))
+
+
+def children_of(pid) -> list[str]:
+    """Also those that another thread started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()]
