@@ -1,10 +1,11 @@
 """The bus: topics of keyed records that several processes write and follow.
 
-Two implementations pass one contract test: ``file:PATH`` (``guard.bus.file``, the embedded default) and,
-later, Apache Kafka. Delivery is at least once; order holds within a key. ``guard.bus.open_bus`` is the door.
+Two implementations pass one contract test: ``file:PATH`` (``guard.bus.file``, the embedded default) and
+``kafka://HOST:PORT,…`` (``guard.bus.kafka``, a fleet's). Delivery is at least once; order holds within a key.
+``guard.bus.open_bus`` is the door.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
@@ -36,11 +37,20 @@ class BusUnavailableError(BusError):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to publish. ``value`` is at most 1,000,000 bytes; ``None`` deletes a compacted key."""
+    """A record to publish.
+
+    ``value`` is at most 1,000,000 bytes; ``None`` deletes a compacted key. ``partition`` is for those few records
+    that must lie beside another topic's (snapshots, beside the telemetry they stand for); else the key decides.
+    """
 
     topic: Topic
     key: str
     value: bytes | None
+    partition: int | None = None
+
+
+Place = tuple[Topic, int]
+"""A topic and one of its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,22 @@ class Message:
     time: float
 
 
+class Follower(Protocol):
+    """Reads all partitions of some topics from a point on, then whatever comes. Belongs to no group."""
+
+    def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
+        """Wait up to ``timeout`` seconds for records.
+
+        Raises:
+            BusUnavailableError: the bus is away; poll again later.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
+
+
 class Consumer(Protocol):
     """A member of a group: the group's members share the partitions, one member each at a time."""
 
@@ -73,12 +99,29 @@ class Consumer(Protocol):
         """
         ...
 
-    def commit(self) -> None:
-        """Say that the effects of all records polled so far are on the bus. A partition lost since is left out."""
+    def commit(self, upto: Mapping[Place, int] | None = None) -> None:
+        """Say that the effects of all records polled so far are on the bus.
+
+        Args:
+            upto: of each partition the first offset whose effects are not; without it, all that was polled. A
+                partition that was lost since it was polled is left out.
+        """
         ...
 
-    def assigned(self) -> frozenset[tuple[Topic, int]]:
+    def pause(self) -> None:
+        """Let polls give nothing for now, but keep the membership: what was polled is still being worked on."""
+        ...
+
+    def resume(self) -> None:
+        """Let polls give records again."""
+        ...
+
+    def assigned(self) -> frozenset[Place]:
         """The partitions that this member held at its last poll."""
+        ...
+
+    def lag(self) -> Mapping[Place, int]:
+        """Records of each held partition that the bus has and this member has not polled, as last heard."""
         ...
 
     def close(self) -> None:
@@ -102,8 +145,29 @@ class Bus(Protocol):
         """Join a group. A group that has never committed starts at the oldest record kept."""
         ...
 
-    def scan(self, topic: Topic) -> Iterator[Message]:
-        """Every record that the topic holds now, oldest first, then stop. Belongs to no group."""
+    def follow(self, topics: Sequence[Topic], *, since: float | None = None) -> Follower:
+        """Read topics on and on.
+
+        Args:
+            topics: which.
+            since: Unix seconds; the first record taken at or after it is the first read. 0 is the oldest kept,
+                None starts with what comes from now on.
+        """
+        ...
+
+    def scan(self, topic: Topic, *, partition: int | None = None, since: float = 0.0) -> Iterator[Message]:
+        """Every record that the topic (or one partition of it) holds now, then stop. Belongs to no group.
+
+        The order is that of each partition. With ``since``, Unix seconds, those that were taken from then on.
+        """
+        ...
+
+    def partitions(self, topic: Topic) -> int:
+        """How many partitions a topic has.
+
+        Raises:
+            BusError: the topic is not there.
+        """
         ...
 
     def close(self) -> None:
