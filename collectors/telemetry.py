@@ -5,7 +5,8 @@ Units are base units: seconds, bytes, ratios 0-1.
 """
 
 import math
-from typing import Annotated
+from collections.abc import Sized
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +18,12 @@ LARGEST_RECORD = 1_000_000
 Value = float | None
 Values = Value | list[Value]
 """One number, or a list by index of device, core or adapter."""
+
+Seconds = Annotated[float, Meta(ge=0, lt=1e12)] | None
+"""A length or a time. msgspec checks the bounds while it decodes, which costs nothing beside a loop of ours."""
+
+Increase = Annotated[float, Meta(ge=0)] | None
+Increases = Increase | list[Increase]
 
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Index = int | None
@@ -57,18 +64,18 @@ class Steps(Struct, frozen=True, omit_defaults=True):
     count: list[int | None]
     first_step: list[Index] | None = None
     last_step: list[Index] | None = None
-    last_end: list[Value] | None = None
-    duration: list[Value] | None = None
-    slowest: list[Value] | None = None
-    work: list[Value] | None = None
-    sections: dict[str, list[Value]] | None = None
-    peak: dict[str, list[Value]] | None = None
+    last_end: list[Seconds] | None = None
+    duration: list[Seconds] | None = None
+    slowest: list[Seconds] | None = None
+    work: list[Seconds] | None = None
+    sections: dict[str, list[Seconds]] | None = None
+    peak: dict[str, list[Seconds]] | None = None
     synced: bool | None = None
     current: list[str | None] | None = None
-    current_age: list[Value] | None = None
+    current_age: list[Seconds] | None = None
     alive: list[bool | None] | None = None
     checkpoint_step: list[Index] | None = None
-    checkpoint_end: list[Value] | None = None
+    checkpoint_end: list[Seconds] | None = None
     resumed_step: list[Index] | None = None
 
 
@@ -98,7 +105,7 @@ class Telemetry(Struct, frozen=True, omit_defaults=True):
     ranks: Ranks | None = None
     steps: Steps | None = None
     gauges: dict[str, Values] = {}
-    counters: dict[str, Values] = {}
+    counters: dict[str, Increases] = {}
     faults: list[Fault] = []
     gaps: dict[str, str] = {}
 
@@ -137,7 +144,7 @@ def decode(line: bytes) -> Telemetry:
         record = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _refuse_other_version(line)
-        raise RecordError(str(error)) from error
+        raise RecordError(_named(str(error), line)) from error
     if record.schema != SCHEMA:
         raise UnknownVersionError(f"schema {record.schema[:80]!r}, this reader knows {SCHEMA!r} - at `$.schema`")
     _check(record)
@@ -158,38 +165,64 @@ def _refuse_other_version(line: bytes) -> None:
         raise UnknownVersionError(f"schema {schema[:80]!r}, this reader knows {SCHEMA!r} - at `$.schema`")
 
 
+_MAPPINGS: dict[str, Any] = {
+    "$.labels": str,
+    "$.steps.sections": list[Seconds],
+    "$.steps.peak": list[Seconds],
+    "$.gauges": Values,
+    "$.counters": Increases,
+    "$.gaps": str,
+}
+
+
+def _named(problem: str, line: bytes) -> str:
+    """Put the key where msgspec says ``[...]``, some value of a mapping."""
+    for path, kind in _MAPPINGS.items():
+        if f"`{path}[...]" not in problem:
+            continue
+        mapping = msgspec.json.decode(line)
+        for part in path.split(".")[1:]:
+            mapping = mapping[part]
+        for name, value in mapping.items():
+            try:
+                msgspec.convert(value, kind)
+            except msgspec.ValidationError:
+                return problem.replace("[...]", f".{name[:80]}", 1)
+    return problem
+
+
 def _check(record: Telemetry) -> None:
-    """Check what types cannot say: finite times, columns of one length, counters that do not fall."""
+    """Check what types cannot say: a sensible time, and columns of one length."""
     if not math.isfinite(record.time) or not 0 < record.time < 1e11:
         raise RecordError(f"Expected Unix seconds, got {record.time} - at `$.time`")
     if not math.isfinite(record.period) or record.period > 86_400:
         raise RecordError(f"Expected a period of at most a day, got {record.period} - at `$.period`")
-    rows = len(record.ranks.rank) if record.ranks else 0
     if record.steps and not record.ranks:
         raise RecordError("Expected `ranks` beside `steps` - at `$.ranks`")
-    _check_columns(record, rows)
-    for name, value in record.counters.items():
-        for number in value if isinstance(value, list) else (value,):
-            if number is not None and not number >= 0:
-                raise RecordError(f"Expected an increase >= 0, got {number} - at `$.counters.{name[:80]}`")
+    if record.ranks:
+        _check_rows(record.ranks, record.steps, len(record.ranks.rank))
 
 
-def _check_columns(record: Telemetry, rows: int) -> None:
-    for path, columns in (("ranks", record.ranks), ("steps", record.steps)):
-        if columns is None:
-            continue
-        for field in columns.__struct_fields__:
-            column = getattr(columns, field)
-            if isinstance(column, list):
-                _check_column(column, rows, f"$.{path}.{field}")
-            elif isinstance(column, dict):
-                for name, inner in column.items():
-                    _check_column(inner, rows, f"$.{path}.{field}.{name[:80]}")
+_RANKS, _STEPS = Ranks.__struct_fields__, Steps.__struct_fields__
 
 
-def _check_column(column: list[object], rows: int, path: str) -> None:
-    if len(column) != rows:
-        raise RecordError(f"Expected {rows} rows, one per rank, got {len(column)} - at `{path}`")
-    for number in column:
-        if isinstance(number, float) and not 0 <= number < 1e12:
-            raise RecordError(f"Expected a length or time in seconds, got {number} - at `{path}`")
+def _check_rows(ranks: Ranks, steps: Steps | None, rows: int) -> None:
+    """Every column has a row per rank."""
+    for field in _RANKS:
+        column = getattr(ranks, field)
+        if column is not None and len(column) != rows:
+            raise _uneven(rows, column, f"$.ranks.{field}")
+    if steps is None:
+        return
+    for field in _STEPS:
+        column = getattr(steps, field)
+        if isinstance(column, list) and len(column) != rows:
+            raise _uneven(rows, column, f"$.steps.{field}")
+    for field, sections in (("sections", steps.sections), ("peak", steps.peak)):
+        for name, column in (sections or {}).items():
+            if len(column) != rows:
+                raise _uneven(rows, column, f"$.steps.{field}.{name[:80]}")
+
+
+def _uneven(rows: int, column: Sized, path: str) -> RecordError:
+    return RecordError(f"Expected {rows} rows, one per rank, got {len(column)} - at `{path}`")
