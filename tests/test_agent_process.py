@@ -1,5 +1,6 @@
 """The agent as a process: it tells systemd of real progress, sends, and ends in two seconds with its children."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -71,3 +72,36 @@ def test_an_agent_reports_progress_sends_records_and_ends_in_two_seconds(directo
     assert sum(record.steps.count[0] for record in records) == 1
     assert records[-1].labels["rack"] == "r1"
     assert any("neuron.core.utilization" in record.gauges for record in records)
+
+
+def test_an_agent_that_can_send_no_more_ends_with_an_error_and_feeds_no_watchdog(directory):
+    program = """
+import sys
+from guard.commands import agent, main
+
+class Broken(agent.Spool):
+    def peek(self, most):
+        raise RuntimeError("a mistake of ours")
+
+agent.Spool = Broken
+sys.argv = ["guard", "--config", sys.argv[1], "agent"]
+main()
+"""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    listener.bind(str(directory / "notify"))
+    with listener:
+        done = subprocess.run(
+            [sys.executable, "-c", program, directory / "guard.yaml"],
+            env=os.environ | {"NOTIFY_SOCKET": str(directory / "notify")},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        said = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(listener.recv(4096).decode())
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "guard: the outbox ended: a mistake of ours"
+    assert said[0] == "READY=1"
+    assert said[-1] == "STOPPING=1"
+    # A period may have ended before its record reached the spool; none is fed once the thread is gone.
+    assert said.count("WATCHDOG=1") <= 1

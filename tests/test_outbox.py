@@ -94,6 +94,7 @@ def test_records_are_sent_in_order(switch, start):
     outbox = start()
     put(outbox, range(200))
     wait(lambda: outbox.sent == 200)
+    assert outbox.alive
     assert arrived(switch) == list(range(200))
     assert (outbox.pending, outbox.dropped, outbox.last_error) == (0, 0, None)
 
@@ -196,11 +197,28 @@ def test_close_ends_in_time_when_the_bus_is_away_and_the_next_start_sends_the_re
     begin = time.monotonic()
     outbox.close(1.0)
     assert time.monotonic() - begin < 1.6
-    assert not outbox._thread.is_alive()
+    assert not outbox.alive
     switch.away = False
     again = start()
     wait(lambda: again.sent == 40)
     assert arrived(switch) == list(range(40))
+
+
+def test_a_record_put_just_before_the_closing_is_not_left_behind(switch, tmp_path):
+    class Late(Spool):
+        """While the first record goes to the disk, another is put and the outbox is closed."""
+
+        def append(self, key, value):
+            if value == b"0":
+                outbox.put("c/job", b"1")
+                threading.Thread(target=outbox.close, args=(5,)).start()
+                wait(lambda: outbox._closing is not None)
+            return super().append(key, value)
+
+    outbox = Outbox(switch.open, lambda: Late(tmp_path / "spool", 1 << 20))
+    outbox.put("c/job", b"0")
+    wait(lambda: not outbox.alive)
+    assert arrived(switch) == [0, 1]
 
 
 def test_trouble_with_the_spool_is_told(switch, tmp_path):
@@ -218,7 +236,7 @@ def test_an_outbox_that_ended_says_so(switch, caplog):
         raise RuntimeError("a mistake of ours")
 
     outbox = Outbox(switch.open, broken)
-    wait(lambda: not outbox._thread.is_alive())
+    wait(lambda: not outbox.alive)
     assert outbox.last_error == "the outbox ended: a mistake of ours"
     assert "nothing is sent any more" in caplog.text
 

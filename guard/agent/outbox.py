@@ -21,6 +21,10 @@ _AFTER_CLOSE = 0.5
 Row = tuple[int, str, bytes]
 
 
+class OutboxEndedError(RuntimeError):
+    """The outbox's thread is gone: nothing is sent any more, and only a new process mends that."""
+
+
 class Outbox:
     """Takes records at once, and sends them in order, as often as it takes.
 
@@ -69,6 +73,11 @@ class Outbox:
         """Records lost since the start, the oldest first: to a full spool, or to a disk that hung."""
         return self._lost_waiting + self._lost_spooled
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still takes records. Where it does not, ``last_error`` says why."""
+        return self._thread.is_alive()
+
     def put(self, key: str, value: bytes) -> None:
         """Queue one record. Never waits."""
         with self._wake:
@@ -101,25 +110,29 @@ class Outbox:
     def _serve(self, spool: Spool) -> None:
         next_try = 0.0
         while True:
-            self._take(spool, next_try)
-            closing = self._closing
+            closing = self._take(spool, next_try)
             if self.pending and (closing is not None or time.monotonic() >= next_try):
                 next_try = 0.0 if self._send(spool) else time.monotonic() + self._back_off()
             if closing is not None and (not self.pending or next_try or time.monotonic() >= closing):
                 return
 
-    def _take(self, spool: Spool, next_try: float) -> None:
-        """Wait for records, the next try or the end; then move what was put into the spool."""
+    def _take(self, spool: Spool, next_try: float) -> float | None:
+        """Wait for records, the next try or the end; then move what was put into the spool.
+
+        Returns the deadline of the closing as it was when the records were taken: what is put after that is not in
+        the spool yet, and a closing that came later still has to take it.
+        """
         with self._wake:
             self.pending = len(spool)
             left = next_try - time.monotonic() if self.pending else _LONGEST_IDLE
             if not self._waiting and self._closing is None and left > 0:
                 self._wake.wait(left)
-            taken = list(self._waiting)
+            taken, closing = list(self._waiting), self._closing
             self._waiting.clear()
         for key, value in taken:
             self._lost_spooled += spool.append(key, value)
         self.pending, self.trouble = len(spool), spool.trouble
+        return closing
 
     def _send(self, spool: Spool) -> bool:
         """Publish one batch; False when the bus is away."""

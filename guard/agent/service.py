@@ -7,7 +7,7 @@ import time
 from collectors.reading import Gap, Now
 from collectors.telemetry import encode
 from guard.agent.metrics import Metrics
-from guard.agent.outbox import Outbox
+from guard.agent.outbox import Outbox, OutboxEndedError
 from guard.agent.panel import Panel
 from guard.agent.record import Identity, assemble
 from guard.agent.rhythm import next_end, sending_delay
@@ -42,7 +42,11 @@ class Agent:
         self._delay = sending_delay(identity.cluster, identity.node, identity.period)
 
     def run(self) -> None:
-        """Record period after period, until stopped; then flush and close everything."""
+        """Record period after period, until stopped; then flush and close everything.
+
+        Raises:
+            OutboxEndedError: nothing can be sent any more. An agent that went on would look well and be mute.
+        """
         self._notifier.ready()
         try:
             end = next_end(time.time(), self._identity.period)
@@ -67,6 +71,8 @@ class Agent:
         self._metrics.period(len(line), time.monotonic() - start, gaps)
         self._wait_until(end + self._delay)  # a stop sends at once
         self._outbox.put(record.key, line)
+        if not self._outbox.alive:
+            raise OutboxEndedError(self._outbox.last_error)
         self._metrics.outbox(
             sent=self._outbox.sent,
             pending=self._outbox.pending,

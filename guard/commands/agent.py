@@ -16,7 +16,7 @@ from collectors.neuron_sysfs import NeuronSysfs
 from collectors.reading import Collector
 from collectors.steps import StepsCollector
 from guard.agent.metrics import Metrics
-from guard.agent.outbox import Outbox
+from guard.agent.outbox import Outbox, OutboxEndedError
 from guard.agent.panel import Panel
 from guard.agent.record import Identity
 from guard.agent.service import Agent
@@ -41,7 +41,7 @@ def command(session: Session) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Agent(
+    agent = Agent(
         identity=Identity(
             cluster=config.cluster,
             node=node_name(config),
@@ -57,7 +57,11 @@ def command(session: Session) -> None:
         metrics=metrics,
         notifier=Notifier(),
         stop=stop,
-    ).run()
+    )
+    try:
+        agent.run()
+    except OutboxEndedError as error:  # its traceback is in the log already
+        raise click.ClickException(str(error)) from error
 
 
 def _collectors(config: Config) -> list[Collector]:
