@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from detectors.policy import Policy
+from guard.topics.settings import Topics
 
 Text = Annotated[str, Meta(min_length=1, max_length=253)]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
@@ -80,3 +81,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     agent: Agent = Agent()
     detect: Policy = Policy()
     report: Report = Report()
+    topics: Topics = Topics()

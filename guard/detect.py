@@ -1,13 +1,10 @@
 """The detector as a service: telemetry from the bus in, verdicts to the bus out."""
 
-import base64
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-
-import msgspec
 
 from collectors.telemetry import RecordError, Telemetry, decode
 from detectors.detector import Detector
@@ -15,6 +12,7 @@ from detectors.policy import Policy
 from detectors.verdict import Saying, encode
 from detectors.verdict import decode as decode_saying
 from guard.bus import Bus, BusUnavailableError, Consumer, Message, Outgoing, Topic
+from guard.deadletter import dead_letter
 from guard.systemd import Notifier
 
 GROUP = "guard-detect"
@@ -35,9 +33,6 @@ _LONGEST_PAUSE = 30.0
 
 _AHEAD = 3600.0
 """Seconds that a record may lie after the moment at which the bus took it: a clock so wrong is set aside."""
-
-_KEPT = 4096
-"""Bytes of an unreadable record that its dead letter carries."""
 
 _BATCH = 500
 """Records to the bus at once."""
@@ -144,17 +139,3 @@ class DetectService:
             del self._waiting[:_BATCH]
         if committing:
             consumer.commit()
-
-
-def dead_letter(message: Message, reason: str) -> Outgoing:
-    """What could not be read, where it stood, and why."""
-    position = message.position
-    letter = {
-        "topic": position.topic,
-        "partition": position.partition,
-        "offset": position.offset,
-        "key": message.key,
-        "reason": reason[:_KEPT],
-        "value": base64.b64encode((message.value or b"")[:_KEPT]).decode(),
-    }
-    return Outgoing(Topic.DEADLETTER, message.key, msgspec.json.encode(letter))

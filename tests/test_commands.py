@@ -84,7 +84,9 @@ def test_config_prints_what_is_in_force_and_where_from(tmp_path):
 
 def test_config_schema_describes_every_section():
     schema = json.loads(guard("config", "--schema", env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout)
-    assert {"cluster", "bus", "node", "agent", "detect", "report"} == set(schema["$defs"]["Config"]["properties"])
+    assert {"cluster", "bus", "node", "agent", "detect", "report", "topics"} == set(
+        schema["$defs"]["Config"]["properties"]
+    )
     assert schema["$defs"]["Agent"]["properties"]["period"]["default"] == 10.0
     assert schema["$defs"]["Agent"]["additionalProperties"] is False
 
