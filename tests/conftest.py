@@ -10,9 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tools.kafka import available
+
+pytest_plugins = ["tests.kafka_fixtures"]
+
 CAPTURES = Path(__file__).parents[2] / "shared" / "data"
 SERVICES = {
     "systemd": (lambda: shutil.which("systemd-analyze") is not None, "apt-get install systemd"),
+    "kafka": (
+        available,
+        "tools/provision installs Java and Maven and fetches the jars; tools/kafka/fetch only these",
+    ),
     "root": (lambda: os.geteuid() == 0, "run the tests as root, in a container say"),
 }
 OPTIONAL = {

@@ -1,0 +1,146 @@
+"""A cluster of Apache Kafka on this machine: start it, kill a node, bring it back."""
+
+import base64
+import signal
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from tools.kafka import ports
+from tools.kafka.broker import Broker, BrokerError
+from tools.kafka.settings import OPEN, Listener, Node, properties, text
+
+_START_SECONDS = 60.0
+"""A start takes 2 to 5 s; a machine with other work gets its time."""
+
+
+class KafkaCluster:
+    """One broker, or several; each is controller too (KRaft).
+
+    ``directory`` is empty or does not exist; it keeps settings, data and ``node-<id>/log``. ``settings`` are added
+    to every node's properties.
+    """
+
+    def __init__(self, directory: Path, *, nodes: int = 1, settings: Mapping[str, str] | None = None) -> None:
+        numbers = iter(ports.free(nodes * (1 + len(OPEN))))
+        self.nodes = tuple(
+            Node(i, "127.0.0.1", next(numbers), {listener: next(numbers) for listener in OPEN})
+            for i in range(1, nodes + 1)
+        )
+        self._extra = dict(settings or {})
+        self._directory = directory
+        self._brokers = {node.id: Broker(directory / f"node-{node.id}") for node in self.nodes}
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port,…`` of all nodes."""
+        return self.addresses(Listener.PLAINTEXT)
+
+    @property
+    def url(self) -> str:
+        """The cluster as ``guard`` names a bus."""
+        return f"kafka://{self.bootstrap}"
+
+    @property
+    def running(self) -> frozenset[int]:
+        """The nodes whose process is there."""
+        return frozenset(number for number, broker in self._brokers.items() if broker.running)
+
+    def addresses(self, listener: Listener) -> str:
+        """``host:port,…`` of all nodes at one of their doors."""
+        return ",".join(node.address(listener) for node in self.nodes)
+
+    def start(self) -> Self:
+        """Format the storage and start every node; back when all see each other."""
+        deadline = time.monotonic() + _START_SECONDS
+        try:
+            self._format(deadline)
+            for broker in self._brokers.values():
+                broker.start()
+            self._wait(deadline)
+        except BaseException:
+            self.kill(*self._brokers)
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End every node in good order, and reap it. May be called again."""
+        for broker in self._brokers.values():
+            broker.terminate()
+        for broker in self._brokers.values():
+            broker.ended()
+
+    def kill(self, *numbers: int) -> None:
+        """End nodes with SIGKILL, as a power cut would."""
+        for number in numbers:
+            self._brokers[number].kill()
+
+    def restart(self, *numbers: int) -> None:
+        """Start nodes that were killed; back when they and all that run see each other."""
+        for number in numbers:
+            self._brokers[number].start()
+        self._wait(time.monotonic() + _START_SECONDS)
+
+    def pause(self, number: int) -> None:
+        """Make a node deaf and dumb (SIGSTOP): its connections stay, nothing answers."""
+        self._brokers[number].send(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        """Let a paused node go on (SIGCONT)."""
+        self._brokers[number].send(signal.SIGCONT)
+
+    def admin(self, **options: Any) -> KafkaAdminClient:
+        """A client that may do everything; close it after use."""
+        return KafkaAdminClient(**{"bootstrap_servers": self.bootstrap.split(","), **options})
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _format(self, deadline: float) -> None:
+        # Kafka wants 16 bytes in the web's base64, and no leading dash.
+        cluster_id = "g" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+        tools = {}
+        for node in self.nodes:
+            data = str(self._directory / f"node-{node.id}" / "data")
+            settings = properties(node, self.nodes, data, None) | self._extra
+            tools[node.id] = self._brokers[node.id].format(cluster_id, text(settings))
+        for number, tool in tools.items():
+            self._brokers[number].formatted(tool, deadline)
+
+    def _wait(self, deadline: float) -> None:
+        for number in self.running:
+            self._brokers[number].wait_started(deadline)
+        for node in self.nodes:
+            if node.id in self.running:
+                self._wait_seen(node, deadline)
+
+    def _wait_seen(self, node: Node, deadline: float) -> None:
+        """Wait until ``node`` knows of all that run, and of a controller."""
+        seen: object = "nothing"
+        while time.monotonic() < deadline:
+            try:
+                seen = self._seen_by(node)
+            except KafkaError as error:
+                seen = error
+            if isinstance(seen, set) and seen >= self.running:
+                return
+            time.sleep(0.05)
+        raise BrokerError(
+            f"node {node.id} at {node.host} should see the nodes {set(self.running)}, and sees {seen}"
+        )
+
+    def _seen_by(self, node: Node) -> set[int]:
+        client = self.admin(bootstrap_servers=[node.address(Listener.PLAINTEXT)], bootstrap_timeout_ms=5000)
+        try:
+            answer = client.describe_cluster()
+        finally:
+            client.close()
+        return {broker["broker_id"] for broker in answer["brokers"] if not broker.get("is_fenced")}
