@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 _HOUR, _DAY = 3600.0, 86_400.0
 
 Seconds = Annotated[float, Meta(ge=60, le=10 * 365 * _DAY)]
+Copies = Annotated[int, Meta(ge=1, le=15)]
 Partitions = Annotated[int, Meta(ge=1, le=1000)]
 
 
