@@ -14,14 +14,10 @@ Partitions = Annotated[int, Meta(ge=1, le=1000)]
 class Topics(Struct, frozen=True, forbid_unknown_fields=True):
     """`guard topics`. A cluster of one broker needs `replication: 1` alone."""
 
-    replication: Annotated[
-        int, Meta(ge=1, le=15, description="copies of every record, each on another broker")
-    ] = 3
+    replication: Annotated[Copies, Meta(description="copies of every record, each on another broker")] = 3
     min_insync: Annotated[
-        int | None,
-        Meta(
-            ge=1, le=15, description="copies that a record is on before it counts; null: one less than replication"
-        ),
+        Copies | None,
+        Meta(description="copies that a record is on before it counts; null: one less than replication"),
     ] = None
     telemetry_partitions: Annotated[
         Partitions,
