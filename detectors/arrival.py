@@ -2,14 +2,21 @@
 
 What leaves here is the same sequence however the records came, as long as none came later than the allowed
 lateness. All that follows is a plain fold over that sequence.
+
+All nodes' periods end at the same times, so what is held is a few moments of many records, not one long queue.
 """
 
 import heapq
+import math
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from collectors.telemetry import Telemetry
+from detectors.held import Held
 from detectors.policy import Policy
 
 _REMEMBERED = 1024
@@ -18,61 +25,122 @@ _REMEMBERED = 1024
 _BUFFERED = 64
 """Records held per known node before the oldest are let go early. Lateness over period is far below."""
 
+_Entry = tuple[str, str, str, int, int, Held]
+"""Node, instance, boot, number of the record, number of the arrival, record: the order within a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All records of one event time, in order of node, instance, boot and number."""
+
+    time: float
+    records: Sequence[Held]
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """Of some records how many there were, and the sum of their identities' checksums.
+
+    Two tallies agree if and (but for chance) only if they stand for the same records, each counted once: what
+    shows that nothing was lost or taken twice through any number of take-overs.
+    """
+
+    records: int = 0
+    checksum: int = 0
+
+    def count(self, records: Sequence[Held]) -> None:
+        """Count these too."""
+        self.records += len(records)
+        self.checksum = (self.checksum + sum(record.checksum for record in records)) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+class ArrivalState(msgspec.Struct):
+    """What a snapshot holds of the arrival. ``passed``: all records up to this time are folded or late."""
+
+    passed: float
+    reached: int
+    newest: dict[str, float]
+    left: dict[str, float]
+    folded: Tally
+    late: Tally
+
 
 class Arrival:
     """The reorder buffer of one job (or one idle node).
 
     Attributes:
         newest: newest event time heard of each node that is live.
+        folded, late: tallies of what left here in order, and of what came too late.
     """
 
     def __init__(self, policy: Policy, counts: Counter[str]) -> None:
         self.newest: dict[str, float] = {}
+        self.folded, self.late = Tally(), Tally()
         self._policy = policy
         self._counts = counts
-        self._heap: list[tuple[float, str, str, str, int, int, Telemetry]] = []
+        self._moments: dict[float, list[_Entry]] = {}
+        self._times: list[float] = []
+        self._held = 0
         self._pushed = 0
         self._released = float("-inf")
         self._seen: dict[tuple[str, str, str], list[int]] = {}
         self._left: dict[str, float] = {}
         self._unchecked = 0
         self._watermark = float("-inf")
+        self._reached = -1
+        self._replay_to = -1
 
-    def push(self, record: Telemetry) -> bool:
+    def push(self, record: Telemetry, held: Held) -> bool:
         """Take a record in, or count why not.
 
         Returns:
             Whether it was new and in time.
         """
+        again = held.offset <= self._replay_to
+        self._reached = max(self._reached, held.offset)
         if record.time < self._released:
-            self._counts["duplicate" if self._repeated(record, note=False) else "late"] += 1
+            if again:
+                return False  # before the snapshot it was folded, or counted late
+            if self._repeated(record, note=False):
+                self._counts["duplicate"] += 1
+            else:
+                self._counts["late"] += 1
+                self.late.count((held,))
             return False
         if self._repeated(record, note=True):
-            self._counts["duplicate"] += 1
+            self._counts["duplicate"] += not again
             return False
         self._pushed += 1
-        entry = (record.time, record.node, record.instance, record.boot, record.seq, self._pushed, record)
-        heapq.heappush(self._heap, entry)
+        entry = (record.node, record.instance, record.boot, record.seq, self._pushed, held)
+        moment = self._moments.get(record.time)
+        if moment is None:
+            self._moments[record.time] = [entry]
+            heapq.heappush(self._times, record.time)
+        else:
+            moment.append(entry)
+        self._held += 1
         self._hear(record)
         self._unchecked += 1
         return True
 
     def due(self) -> bool:
         """Whether enough has come in to make looking for finished times worth its cost."""
-        return self._unchecked * 16 > len(self.newest)
+        return self._unchecked * 16 > len(self.newest) and self._reached > self._replay_to
 
-    def ready(self) -> list[Telemetry]:
-        """Records that the watermark has passed by the allowed lateness, in order of event time."""
+    def ready(self) -> list[Moment]:
+        """What the watermark has passed by the allowed lateness, in order of event time."""
         self._unchecked = 0
+        if self._reached <= self._replay_to:
+            return []
         self._watermark = self.watermark()
-        records = self._release(self._watermark - self._policy.lateness)
-        while len(self._heap) > _BUFFERED * (len(self.newest) + 16):
+        moments = self._release(self._watermark - self._policy.lateness)
+        while self._held > _BUFFERED * (len(self.newest) + 16):
             self._counts["hurried"] += 1
-            records.append(self._pop())
-        return records
+            moments.append(self._pop())
+        return moments
 
-    def rest(self) -> list[Telemetry]:
+    def rest(self) -> list[Moment]:
         """Everything that is still held, in order of event time."""
+        self._replay_to = -1
         return self._release(float("inf"))
 
     def watermark(self) -> float:
@@ -96,7 +164,37 @@ class Arrival:
     @property
     def empty(self) -> bool:
         """Whether nothing is held."""
-        return not self._heap
+        return not self._held
+
+    def oldest(self) -> int | None:
+        """The least offset of what is held; None where nothing is."""
+        return min((entry[-1].offset for moment in self._moments.values() for entry in moment), default=None)
+
+    def reached(self) -> int:
+        """The greatest offset that was pushed."""
+        return self._reached
+
+    def freeze(self, passed: float) -> ArrivalState:
+        """What a later one needs to go on from here, once it has read again from the oldest offset not folded.
+
+        Args:
+            passed: the event time up to which all has been folded.
+        """
+        return ArrivalState(
+            passed,
+            self._reached,
+            dict(self.newest),
+            dict(self._left),
+            msgspec.structs.replace(self.folded),
+            msgspec.structs.replace(self.late),
+        )
+
+    def restore(self, state: ArrivalState) -> None:
+        """Go on from a snapshot. Until its newest offset is reached again, what comes is only gathered."""
+        self._released = math.nextafter(state.passed, math.inf)
+        self._replay_to = state.reached
+        self.newest, self._left = dict(state.newest), dict(state.left)
+        self.folded, self.late = state.folded, state.late
 
     def _hear(self, record: Telemetry) -> None:
         node = record.node
@@ -134,13 +232,16 @@ class Arrival:
         while len(self._seen) > 4 * (len(self.newest) + 16):
             del self._seen[next(iter(self._seen))]
 
-    def _release(self, until: float) -> list[Telemetry]:
-        records = []
-        while self._heap and self._heap[0][0] <= until:
-            records.append(self._pop())
-        return records
+    def _release(self, until: float) -> list[Moment]:
+        moments = []
+        while self._times and self._times[0] <= until:
+            moments.append(self._pop())
+        return moments
 
-    def _pop(self) -> Telemetry:
-        time, *_, record = heapq.heappop(self._heap)
+    def _pop(self) -> Moment:
+        time = heapq.heappop(self._times)
+        entries = self._moments.pop(time)
+        entries.sort()
+        self._held -= len(entries)
         self._released = max(self._released, time)
-        return record
+        return Moment(time, [entry[-1] for entry in entries])

@@ -122,7 +122,13 @@ class Board:
         return [verdict]
 
     def remember(self, verdict: Verdict) -> None:
-        """What another detector, or this one before a restart, said last."""
+        """What another detector, or this one before a restart, said, unless something newer is known."""
+        last = self.last(verdict.cluster, verdict.node)
+        if last is None or verdict.time > last.time:
+            self.restore(verdict)
+
+    def restore(self, verdict: Verdict) -> None:
+        """What had been said last at the time of a snapshot from which is gone on: what came later comes again."""
         self._last[(verdict.cluster, verdict.node)] = verdict
 
     def forget(self, cluster: str, node: str) -> None:

@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from detectors.board import Conclusion
+from detectors.held import OWN
 from detectors.peers import Comparison, score_among
 from detectors.policy import Policy
 from detectors.verdict import Cause, Evidence, Role, Severity, Status
-from detectors.window import OWN, Totals
+from detectors.window import Totals
 
 _CAUSES = {"compute": Cause.COMPUTE, "data": Cause.INPUT, "host": Cause.HOST}
 

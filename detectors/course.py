@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from detectors.policy import Policy
@@ -30,6 +31,16 @@ class Standing:
     accused: tuple[str, ...]
     excuse: str
     silence: str | None
+
+
+class CourseState(msgspec.Struct):
+    """What a snapshot holds of the course."""
+
+    recent: list[float]
+    healthy: list[float]
+    windows: int
+    ended: bool
+    said: JobVerdict | None
 
 
 class Course:
@@ -73,6 +84,16 @@ class Course:
     def end(self) -> None:
         """Every node has left."""
         self._ended = True
+
+    def freeze(self) -> CourseState:
+        """All of it."""
+        return CourseState(list(self._recent), list(self._healthy), self._windows, self._ended, self._said)
+
+    def restore(self, state: CourseState) -> None:
+        """Go on from there."""
+        self._recent.extend(state.recent)
+        self._healthy = list(state.healthy)
+        self._windows, self._ended, self._said = state.windows, state.ended, state.said
 
     def say(self, time: float, standing: Standing) -> list[JobVerdict]:
         """Speak if something changed, or if the repeat is due."""

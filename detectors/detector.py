@@ -1,15 +1,18 @@
 """The detector: telemetry in, verdicts out. Keeps jobs apart, and forgets what is over."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from collectors.telemetry import Telemetry
-from detectors.arrival import Arrival
+from detectors.arrival import Arrival, Moment
 from detectors.board import Board
+from detectors.held import Packer
 from detectors.idle import IdleFold
 from detectors.job import JobFold
 from detectors.policy import Policy
+from detectors.snapshot import Following, IdleState, JobState, Snapshot, decode, edition, encode
 from detectors.verdict import Saying, Verdict
 
 _Key = tuple[str, str | None, str | None]
@@ -17,18 +20,35 @@ _Key = tuple[str, str | None, str | None]
 
 
 @dataclass(slots=True)
-class _Following:
+class _Followed:
+    """A job or an idle node that is followed.
+
+    Attributes:
+        arrival, fold: its two stages.
+        watermark, moved: the watermark, and when (on the clock of `tick`) it moved last.
+        passed: event time up to which all is folded.
+        uncovered: offset of the oldest record that no snapshot stands for; None where all are.
+        wanted: whether a snapshot is to be taken as soon as it can be.
+    """
+
     arrival: Arrival
     fold: JobFold | IdleFold
     watermark: float = float("-inf")
     moved: float = float("nan")
+    passed: float = float("-inf")
+    uncovered: int | None = None
+    wanted: bool = False
 
 
 class Detector:
-    """A fold over telemetry.
+    """A fold over the telemetry of one partition.
 
     The same records and policy give the same sayings about a job, byte for byte, in whatever order and batches
-    the records come within the allowed lateness.
+    the records come within the allowed lateness, and also where a snapshot was gone on from in between.
+
+    Args:
+        policy: thresholds.
+        board: what was said of nodes, shared by the detectors of one process; without it a new one.
 
     Attributes:
         counts: what was set aside and why: `duplicate`, `late`, `stale` (of an attempt that is over),
@@ -36,28 +56,52 @@ class Detector:
             windows).
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, board: Board | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self._policy = policy
-        self._board = Board(policy)
-        self._following: dict[_Key, _Following] = {}
+        self._board = Board(policy) if board is None else board
+        self._packer = Packer()
+        self._followed: dict[_Key, _Followed] = {}
         self._homes: dict[tuple[str, str], tuple[float, _Key]] = {}
+        self._edition = edition(policy)
+        self._snapshots: list[Snapshot] = []
+        self._next = 0
 
-    def fold(self, records: Iterable[Telemetry]) -> list[Saying]:
-        """Take records in, and say what follows from those whose time has come."""
+    def fold(self, records: Iterable[Telemetry], offsets: Iterable[int] | None = None) -> list[Saying]:
+        """Take records in, and say what follows from those whose time has come.
+
+        Args:
+            records: in the order of their partition.
+            offsets: where each stands there; without it they are numbered on from the last.
+        """
         sayings: list[Saying] = []
-        for record in records:
+        for record, offset in zip(records, count(self._next) if offsets is None else offsets, strict=False):
+            self._next = offset + 1
             key = _key(record)
-            following = self._following.get(key)
-            if following is None:
-                following = self._following[key] = self._follow(key)
-            if following.arrival.push(record) and following.arrival.due():
-                sayings += self._take(key, following, following.arrival.ready())
+            followed = self._followed.get(key)
+            if followed is None:
+                followed = self._followed[key] = self._follow(key)
+            if followed.uncovered is None:
+                followed.uncovered = offset
+            if followed.arrival.push(record, self._packer.pack(record, offset)) and followed.arrival.due():
+                sayings += self._take(key, followed, followed.arrival.ready())
         return sayings
 
     def remember(self, saying: Saying) -> None:
-        """Take over what was said of a node before: an accusation stands until its node shows that it is well."""
-        if isinstance(saying, Verdict):
+        """Take over what was said before, or by another detector, of a node.
+
+        An accusation stands until its node shows that it is well. And a node that another detector has met in
+        another job since has left the one it has here.
+        """
+        if not isinstance(saying, Verdict):
+            return
+        node = (saying.cluster, saying.node)
+        time, home = self._homes.get(node, (float("-inf"), None))
+        if home is None:
+            self._board.remember(saying)
+        elif saying.job is not None and saying.job.id != home[1] and saying.time > time:
+            self._leave(home, saying.node)
+            self._homes[node] = (saying.time, (saying.cluster, saying.job.id, None))
             self._board.remember(saying)
 
     def tick(self, now: float) -> list[Saying]:
@@ -68,51 +112,163 @@ class Detector:
                 detector that was deaf must not conclude that others were mute.
         """
         sayings: list[Saying] = []
-        for key, following in list(self._following.items()):
-            sayings += self._wait(key, following, now)
+        for key, followed in list(self._followed.items()):
+            sayings += self._wait(key, followed, now)
         return sayings
 
     def finish(self) -> list[Saying]:
         """Take in what is still held back for late ones. For the end of a recording; nothing comes after it."""
         sayings: list[Saying] = []
-        for key, following in list(self._following.items()):
-            sayings += self._take(key, following, following.arrival.rest())
+        for key, followed in list(self._followed.items()):
+            sayings += self._take(key, followed, followed.arrival.rest())
         return sayings
 
-    def _follow(self, key: _Key) -> _Following:
+    def want_snapshots(self) -> None:
+        """Have a snapshot taken of every job at its next chance, which is the end of a window."""
+        idle: dict[str, list[_Followed]] = {}
+        for (cluster, job, _), followed in self._followed.items():
+            if job is None:
+                idle.setdefault(cluster, []).append(followed)
+                continue
+            followed.wanted = True
+            if followed.arrival.empty:
+                self._freeze(cluster, job, followed, ())
+        for cluster, followers in idle.items():
+            self._freeze_idle(cluster, followers)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Snapshots that were taken since the last call. What was said before must be published before them."""
+        taken, self._snapshots = self._snapshots, []
+        return taken
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot; then `fold` the records from its offset on.
+
+        Raises:
+            UnknownVersionError: it was made by another version or under another policy: the job is `starting`.
+            RecordError: it is damaged.
+        """
+        if snapshot.state is None:
+            return
+        following = decode(self._edition, snapshot.state)
+        states: Sequence[JobState | IdleState]
+        states = [following.state] if isinstance(following.state, JobState) else following.state
+        for arrival, state in zip(following.arrivals, states, strict=True):
+            node = state.node if isinstance(state, IdleState) else None
+            key = (following.cluster, following.job, node)
+            followed = self._followed[key] = self._follow(key)
+            followed.arrival.restore(arrival)
+            followed.fold.restore(state)  # type: ignore[arg-type]  # the key decides both kinds
+            followed.passed, followed.uncovered = arrival.passed, snapshot.offset
+            for member, time in followed.fold.homes():
+                self._settle_home(key, member, time)
+
+    def uncovered(self) -> int | None:
+        """The offset from which one that takes over must read; None where the snapshots cover everything."""
+        return min((f.uncovered for f in self._followed.values() if f.uncovered is not None), default=None)
+
+    def tallies(self) -> tuple[int, int]:
+        """Records folded, and records that came too late, of all that is followed now."""
+        arrivals = [followed.arrival for followed in self._followed.values()]
+        return sum(a.folded.records for a in arrivals), sum(a.late.records for a in arrivals)
+
+    def _follow(self, key: _Key) -> _Followed:
         cluster, job, _ = key
         arrival = Arrival(self._policy, self.counts)
         if job is None:
-            return _Following(arrival, IdleFold(cluster, self._policy, self._board, self.counts))
-        return _Following(arrival, JobFold(cluster, job, self._policy, self._board, self.counts))
+            return _Followed(arrival, IdleFold(cluster, self._policy, self._board))
+        return _Followed(arrival, JobFold(cluster, job, self._policy, self._board, self.counts))
 
-    def _take(self, key: _Key, following: _Following, records: list[Telemetry]) -> list[Saying]:
+    def _take(self, key: _Key, followed: _Followed, moments: list[Moment]) -> list[Saying]:
         sayings: list[Saying] = []
-        for record in records:
-            time, home = self._homes.get((record.cluster, record.node), (record.time, key))
-            if home != key and record.time < time:
-                # Held back here while the node was already heard elsewhere: it must not bring it back.
-                continue
-            self._homes[(record.cluster, record.node)] = (record.time, key)
-            if home != key and home in self._following:
-                old = self._following[home]
-                old.arrival.drop(record.node)
-                sayings += old.fold.depart(record.node)
-            sayings += following.fold.take(record)
+        for index, moment in enumerate(moments):
+            here = self._at_home(key, moment, sayings)
+            sayings += followed.fold.advance(here)
+            if followed.wanted and key[1] is not None:
+                self._freeze(key[0], key[1], followed, moments[index:])
+            sayings += followed.fold.take(here)
+            followed.arrival.folded.count(moment.records)
+            followed.passed = moment.time
         return sayings
 
-    def _wait(self, key: _Key, following: _Following, now: float) -> list[Saying]:
-        arrival, fold = following.arrival, following.fold
-        watermark = arrival.watermark() if arrival.newest else following.watermark
-        if watermark != following.watermark or not following.moved <= now:
-            following.watermark, following.moved = watermark, now
-        waited = now - following.moved
+    def _at_home(self, key: _Key, moment: Moment, sayings: list[Saying]) -> Moment:
+        """Those records whose nodes are here, and not heard of elsewhere since."""
+        cluster, time, homes = key[0], moment.time, self._homes
+        gone = set()
+        for record in moment.records:
+            place = (cluster, record.node)
+            since, home = homes.get(place, (time, key))
+            if home != key:
+                if time < since:
+                    # Held back here while the node was already heard elsewhere: it must not bring it back.
+                    gone.add(record.node)
+                    continue
+                sayings += self._leave(home, record.node)
+            homes[place] = (time, key)
+        if not gone:
+            return moment
+        return Moment(time, [record for record in moment.records if record.node not in gone])
+
+    def _leave(self, home: _Key, node: str) -> list[Saying]:
+        old = self._followed.get(home)
+        if old is None:
+            return []
+        old.arrival.drop(node)
+        return old.fold.depart(node)
+
+    def _settle_home(self, key: _Key, node: str, time: float) -> None:
+        """Of a node that two snapshots have, the older one's job has been left."""
+        since, home = self._homes.get((key[0], node), (time, key))
+        if home != key and since > time:
+            self._leave(key, node)
+            return
+        if home != key:
+            self._leave(home, node)
+        self._homes[(key[0], node)] = (time, key)
+
+    def _freeze(self, cluster: str, job: str, followed: _Followed, rest: Sequence[Moment]) -> None:
+        """Take the snapshot of a job if it is between two windows; ``rest`` is released and not yet folded."""
+        state = followed.fold.freeze()
+        if not isinstance(state, JobState):
+            return
+        waiting = [record.offset for moment in rest for record in moment.records]
+        oldest = followed.arrival.oldest()
+        followed.uncovered = min(waiting if oldest is None else [*waiting, oldest], default=None)
+        followed.wanted = False
+        offset = followed.arrival.reached() + 1 if followed.uncovered is None else followed.uncovered
+        arrival = followed.arrival.freeze(followed.passed)
+        self._snapshots.append(
+            Snapshot(cluster, job, offset, encode(self._edition, Following(cluster, job, [arrival], state)))
+        )
+
+    def _freeze_idle(self, cluster: str, followers: Sequence[_Followed]) -> None:
+        arrivals, states, offset = [], [], 0
+        held: list[int] = []
+        for followed in followers:
+            state = followed.fold.freeze()
+            if not isinstance(state, IdleState):
+                continue
+            followed.uncovered = followed.arrival.oldest()
+            held += [] if followed.uncovered is None else [followed.uncovered]
+            offset = max(offset, followed.arrival.reached() + 1)
+            arrivals.append(followed.arrival.freeze(followed.passed))
+            states.append(state)
+        following = Following(cluster, None, arrivals, states)
+        offset = min(held, default=offset)
+        self._snapshots.append(Snapshot(cluster, None, offset, encode(self._edition, following)))
+
+    def _wait(self, key: _Key, followed: _Followed, now: float) -> list[Saying]:
+        arrival, fold = followed.arrival, followed.fold
+        watermark = arrival.watermark() if arrival.newest else followed.watermark
+        if watermark != followed.watermark or not followed.moved <= now:
+            followed.watermark, followed.moved = watermark, now
+        waited = now - followed.moved
         stuck = waited > self._policy.lateness + self._policy.silence
         sayings: list[Saying] = []
         if stuck or not arrival.newest:
-            sayings += self._take(key, following, arrival.rest())
+            sayings += self._take(key, followed, arrival.rest())
         elif waited <= 0:
-            sayings += self._take(key, following, arrival.ready())
+            sayings += self._take(key, followed, arrival.ready())
         if stuck:
             silent = fold.quiet(watermark + waited - self._policy.lateness)
             for saying in silent:
@@ -124,8 +280,10 @@ class Detector:
         return sayings
 
     def _forget(self, key: _Key) -> None:
-        del self._following[key]
-        gone = [node for node, (_, home) in self._homes.items() if home == key]
+        del self._followed[key]
+        if key[1] is not None:
+            self._snapshots.append(Snapshot(key[0], key[1], 0, None))
+        gone = [node for node, (_, home) in self._homes.items() if home not in self._followed]
         for node in gone:
             del self._homes[node]
             self._board.forget(*node)

@@ -5,16 +5,19 @@ from collections import Counter
 
 import numpy as np
 
-from collectors.telemetry import Telemetry
 from detectors.alignment import in_step
+from detectors.arrival import Moment
 from detectors.board import OK, SILENT, Board, Subject
 from detectors.conclude import conclude
-from detectors.course import Course, Standing
+from detectors.course import Course
 from detectors.faults import conclude_faults
+from detectors.held import Held
 from detectors.members import Member, Members
 from detectors.peers import Comparison, compare
 from detectors.persistence import Persistence
 from detectors.policy import Policy
+from detectors.snapshot import JobState
+from detectors.standing import standing_of
 from detectors.verdict import JobAttempt, Role, Saying, Status
 from detectors.window import Flags, Totals, Window
 
@@ -24,11 +27,9 @@ _SUSPECTS = 32
 _PATIENCE = 3
 """Windows joined at most while ranges of steps differ: a lost record or a late start is over by then."""
 
-_UNSYNCED = "the job reports no synchronised sections: step times alone cannot name a node"
-
 
 class JobFold:
-    """The state of one job. `take` must be given records in order of event time."""
+    """The state of one job. `advance` and `take` must be given moments in order of event time."""
 
     def __init__(self, cluster: str, job: str, policy: Policy, board: Board, counts: Counter[str]) -> None:
         self._cluster, self._job = cluster, job
@@ -43,31 +44,76 @@ class JobFold:
         """Whether no node is left."""
         return not len(self._members)
 
-    def take(self, record: Telemetry) -> list[Saying]:
-        """Fold one record."""
-        attempt = record.job.attempt if record.job else 0
-        if attempt < self._attempt:
-            self._counts["stale"] += 1
-            return []
+    def advance(self, moment: Moment) -> list[Saying]:
+        """Close the window if the moment lies beyond it. Then comes `take`."""
+        current = any(record.attempt >= self._attempt for record in moment.records)
+        return self._cross(moment.time) if current and moment.time > self._edge else []
+
+    def take(self, moment: Moment) -> list[Saying]:
+        """Fold the records of one event time."""
         sayings: list[Saying] = []
-        if record.time > self._edge:
-            sayings += self._cross(record.time)
-        if attempt > self._attempt:
-            self._begin(attempt)
-        sayings += self._meet(record)
-        member = self._members.get(record.node)
-        if member is None:
-            return sayings
-        self._window.add(member.slot, record)
-        faults = self._fault(member, record)
-        sayings += faults
-        if record.leaving:
-            sayings += self.depart(record.node)
-            if self.empty:
-                self._course.end()
-        if faults or record.leaving or not self._course.spoken:
-            sayings += self._course.say(record.time, self._standing())
+        speak = False
+        for record in moment.records:
+            if record.attempt < self._attempt:
+                self._counts["stale"] += 1
+                continue
+            if record.attempt > self._attempt:
+                self._begin(record.attempt)
+            sayings += self._meet(record)
+            member = self._members.get(record.node)
+            if member is None:
+                continue
+            self._collect(member.slot, record)
+            if record.faults:
+                faults = self._fault(member, record)
+                sayings += faults
+                speak = speak or bool(faults)
+            if record.leaving:
+                sayings += self.depart(record.node)
+                speak = True
+                if self.empty:
+                    self._course.end()
+        self._flush()
+        if speak or not self._course.spoken:
+            sayings += self._course.say(moment.time, standing_of(self._members.all(), unsynced=self._unsynced))
         return sayings
+
+    def freeze(self) -> JobState | None:
+        """The state between two windows; None within one, or while windows are joined."""
+        if not self._window.empty or self._joined:
+            return None
+        said = [self._board.last(self._cluster, member.node) for member in self._members.all()]
+        return JobState(
+            attempt=self._attempt,
+            edge=self._edge,
+            start=self._start,
+            closed=self._closed,
+            unsynced=self._unsynced,
+            apart=[int(slot) for slot in self._apart],
+            groups=self._window.groups,
+            members=self._members.freeze(),
+            free=self._members.free,
+            persistence=self._persistence.freeze(),
+            course=self._course.freeze(),
+            said=[verdict for verdict in said if verdict is not None],
+        )
+
+    def restore(self, state: JobState) -> None:
+        """Go on from a snapshot."""
+        self._begin(state.attempt)
+        self._edge, self._start, self._closed = state.edge, state.start, state.closed
+        self._unsynced = state.unsynced
+        self._apart = np.array(state.apart, dtype=int)
+        self._window.know(state.groups)
+        self._members.restore(state.members, state.free)
+        self._persistence.restore(state.persistence)
+        self._course.restore(state.course)
+        for verdict in state.said:
+            self._board.restore(verdict)
+
+    def homes(self) -> list[tuple[str, float]]:
+        """The nodes that are there, each with the event time of its newest record."""
+        return [(member.node, member.last) for member in self._members.all()]
 
     def quiet(self, time: float) -> list[Saying]:
         """Say which nodes have been silent for too long at `time`, and repeat what is said of silent ones."""
@@ -85,7 +131,9 @@ class JobFold:
             member.standing = SILENT
             sayings += self._board.say(self._subject(member), SILENT, due)
         if sayings and all(member.silent for member in self._members.all()):
-            sayings += self._course.say(time, self._standing())
+            # Nothing is known of anybody: what half a window gathered is too old to be compared with what comes.
+            self._abandon()
+            sayings += self._course.say(time, standing_of(self._members.all(), unsynced=self._unsynced))
         return sayings
 
     def depart(self, node: str) -> list[Saying]:
@@ -96,14 +144,18 @@ class JobFold:
         sayings: list[Saying] = []
         if member.standing is not None and not member.accused:
             sayings += self._board.say(self._subject(member), OK, member.last)
+        self._flush()
         self._members.leave(node)
         self._window.vacate(member.slot)
         self._persistence.vacate(member.slot)
+        if self.empty:
+            self._abandon()
         return sayings
 
     def _begin(self, attempt: int) -> None:
         """Nothing learned from one attempt survives into the next. Nodes stay known until they leave."""
         self._attempt = attempt
+        self._collected: dict[int, Held] = {}
         self._window = Window()
         self._persistence = Persistence(self._policy)
         self._course = Course(self._policy, self._cluster, self._job, attempt)
@@ -117,10 +169,25 @@ class JobFold:
             if not member.silent:
                 member.standing = None
 
+    def _collect(self, slot: int, record: Held) -> None:
+        """Keep a record for the window: it takes in those of many nodes at once, one per node."""
+        if slot in self._collected:
+            self._flush()
+        self._collected[slot] = record
+
+    def _flush(self) -> None:
+        self._window.add(list(self._collected), list(self._collected.values()))
+        self._collected.clear()
+
+    def _abandon(self) -> None:
+        """Let go of what the open window has gathered."""
+        self._window.clear()
+        self._joined = 0
+
     def _subject(self, member: Member) -> Subject:
         return Subject(self._cluster, member.node, member.instance, JobAttempt(self._job, self._attempt))
 
-    def _meet(self, record: Telemetry) -> list[Saying]:
+    def _meet(self, record: Held) -> list[Saying]:
         """A record of a node: it is new, or back, or there as before."""
         member = self._members.get(record.node)
         sayings: list[Saying] = []
@@ -140,7 +207,7 @@ class JobFold:
             sayings += self._board.say(self._subject(member), OK, record.time)
         return sayings
 
-    def _fault(self, member: Member, record: Telemetry) -> list[Saying]:
+    def _fault(self, member: Member, record: Held) -> list[Saying]:
         conclusion = conclude_faults(record.faults)
         if conclusion is None:
             return []
@@ -234,7 +301,7 @@ class JobFold:
                 sayings += self._board.say(self._subject(member), OK, time)
             elif member.standing is not None and member.last > time - self._policy.silence:
                 sayings += self._board.say(self._subject(member), member.standing, time)
-        return sayings + list(self._course.say(time, self._standing()))
+        return sayings + list(self._course.say(time, standing_of(self._members.all(), unsynced=self._unsynced)))
 
     def _cleared(self, member: Member) -> bool:
         standing = member.standing
@@ -244,20 +311,3 @@ class JobFold:
             return self._closed - member.reported > self._policy.clear
         good = self._persistence.good
         return member.slot < len(good) and int(good[member.slot]) >= self._policy.clear
-
-    def _standing(self) -> Standing:
-        members = self._members.all()
-        silence = None
-        if members and all(member.silent for member in members):
-            silence = "no telemetry from any node of the job"
-        suspects = [m.standing for m in members if m.standing is not None and not m.accused and not m.silent]
-        if self._unsynced:
-            excuse = _UNSYNCED
-        elif any(suspect.role is Role.COMMON for suspect in suspects):
-            excuse = "so many peers slowed together that no one of them is at fault"
-        elif any(suspect.role is Role.INCONCLUSIVE for suspect in suspects):
-            excuse = f"{len(suspects)} suspects, with too few peers or too little effect to accuse one"
-        else:
-            excuse = "no node's own work stands out from that of its peers for long enough"
-        accused = tuple(sorted(member.node for member in members if member.accused))
-        return Standing(len(members), accused, excuse, silence)

@@ -1,12 +1,26 @@
 """The nodes of one job: who is there, in which slot of the arrays, and what stands against each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from detectors.board import Conclusion
 from detectors.verdict import Role, Status
 from detectors.window import Flags
+
+
+class MemberState(msgspec.Struct, array_like=True):
+    """What a snapshot holds of a member."""
+
+    node: str
+    instance: str
+    slot: int
+    last: float
+    standing: Conclusion | None
+    reported: int
+    carried: bool
 
 
 @dataclass(slots=True)
@@ -97,3 +111,33 @@ class Members:
     def active(self) -> Flags:
         """Slots of nodes that are there and heard of."""
         return np.array([member is not None and not member.silent for member in self._by_slot], dtype=bool)
+
+    def freeze(self) -> list[MemberState]:
+        """All members, in the order in which they came."""
+        return [
+            MemberState(
+                member.node,
+                member.instance,
+                member.slot,
+                member.last,
+                member.standing,
+                member.reported,
+                member.carried,
+            )
+            for member in self._by_node.values()
+        ]
+
+    @property
+    def free(self) -> list[int]:
+        """Slots that were left, the next to be given away last."""
+        return list(self._free)
+
+    def restore(self, members: Sequence[MemberState], free: Sequence[int]) -> None:
+        """Go on with these, in these slots."""
+        self._by_slot = [None] * (len(members) + len(free))
+        self._free = list(free)
+        for state in members:
+            member = Member(
+                state.node, state.instance, state.slot, state.last, state.standing, state.reported, state.carried
+            )
+            self._by_node[member.node] = self._by_slot[member.slot] = member

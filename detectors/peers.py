@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detectors.held import OWN
 from detectors.policy import Policy
-from detectors.window import OWN, Flags, Floats, Integers, Totals
+from detectors.window import Flags, Floats, Integers, Totals
 
 _MAD = 1.4826
 """The standard deviation of normal noise over its median absolute deviation."""
@@ -137,7 +138,7 @@ def _slowest(own: Floats, group: Integers, groups: int) -> Floats:
 def _against_peers(value: Floats, policy: Policy) -> tuple[Floats, Floats, Integers]:
     """Score, ratio and number of peers of each node in each group (columns)."""
     score, ratio = np.full_like(value, np.nan), np.full_like(value, np.nan)
-    peers = np.zeros(value.shape, dtype=int)
+    peers: Integers = np.zeros(value.shape, dtype=int)
     residuals: list[tuple[Integers, int, Floats, Floats]] = []
     spreads: list[float] = []
     for column in range(value.shape[1]):
@@ -151,11 +152,11 @@ def _against_peers(value: Floats, policy: Policy) -> tuple[Floats, Floats, Integ
     known = [spread for spread in spreads if not np.isnan(spread)]
     # Of fewer groups the median could be the very group that holds the suspect.
     pooled = float(np.median(known)) if len(known) >= _POOL else 0.0
-    for rows, column, residual, spread in residuals:
+    for place, column, residual, spread in residuals:
         scale = np.fmax(max(pooled, policy.floor), spread)
-        score[rows, column] = residual / scale
+        score[place, column] = residual / scale
         # A log ratio of 50 is beyond any machine; the limit keeps the exponential finite.
-        ratio[rows, column] = np.exp(np.clip(residual, -50, 50))
+        ratio[place, column] = np.exp(np.clip(residual, -50, 50))
     return score, ratio, peers
 
 

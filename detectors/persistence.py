@@ -1,9 +1,19 @@
 """How long a deviation has held, for all nodes of a job at once."""
 
+import msgspec
 import numpy as np
 
 from detectors.policy import Policy
 from detectors.window import Flags, Integers
+
+
+class PersistenceState(msgspec.Struct):
+    """What a snapshot holds of it: the arrays as bytes, a row per slot."""
+
+    bad: bytes
+    good: bytes
+    total: bytes
+    first: bytes
 
 
 class Persistence:
@@ -11,8 +21,8 @@ class Persistence:
 
     def __init__(self, policy: Policy) -> None:
         self._bad = np.zeros((0, policy.fast.of), dtype=bool)
-        self._good = np.zeros(0, dtype=int)
-        self._total = np.zeros(0, dtype=int)
+        self._good = np.zeros(0, dtype=np.int64)
+        self._total = np.zeros(0, dtype=np.int64)
         self._first = np.zeros(0)
         self._held = policy.fast.held
 
@@ -54,10 +64,25 @@ class Persistence:
             self._bad[slot] = False
             self._good[slot] = self._total[slot] = 0
 
+    def freeze(self) -> PersistenceState:
+        """All of it."""
+        return PersistenceState(
+            self._bad.tobytes(), self._good.tobytes(), self._total.tobytes(), self._first.tobytes()
+        )
+
+    def restore(self, state: PersistenceState) -> None:
+        """Go on from there."""
+        self._good, self._total = (
+            np.frombuffer(state.good, np.int64).copy(),
+            np.frombuffer(state.total, np.int64).copy(),
+        )
+        self._first = np.frombuffer(state.first).copy()
+        self._bad = np.frombuffer(state.bad, bool).reshape(-1, self._bad.shape[1]).copy()
+
     def _reach(self, slots: int) -> None:
         more = slots - len(self._good)
         if more > 0:
             self._bad = np.vstack([self._bad, np.zeros((more, self._bad.shape[1]), dtype=bool)])
-            self._good = np.append(self._good, np.zeros(more, dtype=int))
-            self._total = np.append(self._total, np.zeros(more, dtype=int))
+            self._good = np.append(self._good, np.zeros(more, dtype=np.int64))
+            self._total = np.append(self._total, np.zeros(more, dtype=np.int64))
             self._first = np.append(self._first, np.zeros(more))

@@ -4,27 +4,23 @@ Unknown is NaN and stays NaN through every sum, so a rank with a hole in its dat
 rather than taken for a fast one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.telemetry import Ranks, Steps, Telemetry
+from detectors.held import COLUMNS, OWN, WHOLE, Held, Layout
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
 Flags = NDArray[np.bool_]
 
-OWN = ("compute", "data", "host")
-"""Sections that are a rank's own work. `collective` is waiting for others, `checkpoint` is shared storage."""
-
-MOST_RANKS = 1024
-"""Ranks of one node. No Trainium node has more than 128 cores; more is not a node."""
-
 _LONGEST = 1e9
-"""Seconds, steps or work beyond which a number is a mistake (a step of 30 years)."""
+"""Seconds or work beyond which a number is a mistake (a step of 30 years)."""
+
+_SUMS = len(WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +48,43 @@ class Totals:
 
 
 class Window:
-    """Accumulates records into :class:`Totals`. Slots are given by the caller and grow as needed."""
+    """Accumulates records into :class:`Totals`. Slots are given by the caller and grow as needed.
+
+    Attributes:
+        empty: whether nothing was added since the window began.
+    """
 
     def __init__(self) -> None:
+        self.empty = True
         self._groups: dict[tuple[int | None, str | None], int] = {}
+        self._layouts: list[Layout | None] = []
         self._size = (0, 0)
         self._grow(16, 8)
 
-    def add(self, slot: int, record: Telemetry) -> bool:
-        """Add a record's steps to a slot.
+    def add(self, slots: Sequence[int], records: Sequence[Held]) -> None:
+        """Add the steps of records, one per slot at most. Records without steps add nothing."""
+        by_rows: dict[int, tuple[list[int], list[bytes]]] = {}
+        for slot, record in zip(slots, records, strict=True):
+            layout = record.layout
+            if layout is None:
+                continue
+            if slot >= len(self._layouts) or self._layouts[slot] is not layout:
+                self._place(slot, layout)
+            places, sums = by_rows.setdefault(len(layout.stage), ([], []))
+            places.append(slot)
+            sums.append(record.sums)
+        for rows, (places, sums) in by_rows.items():
+            self._sum(np.array(places), np.frombuffer(b"".join(sums), np.int32).reshape(-1, COLUMNS, rows))
+            self.empty = False
 
-        Returns:
-            Whether it held any that can be used.
-        """
-        steps, ranks = record.steps, record.ranks
-        if steps is None or ranks is None or not 0 < len(ranks.rank) <= MOST_RANKS:
-            return False
-        rows = len(ranks.rank)
-        if slot >= self._size[0] or rows > self._size[1]:
-            self._grow(slot + 1, rows)
-        self._place(slot, ranks, record.labels.get("instance_type"))
-        self._sum(slot, steps, rows)
-        return True
+    @property
+    def groups(self) -> list[tuple[int | None, str | None]]:
+        """The peer groups met so far, by number."""
+        return list(self._groups)
+
+    def know(self, groups: Sequence[tuple[int | None, str | None]]) -> None:
+        """Give groups the numbers that they had before a restart."""
+        self._groups = {group: number for number, group in enumerate(groups)}
 
     def totals(self, slots: int) -> Totals:
         """What the first `slots` slots have summed up to. Views: use them before the next `add`."""
@@ -90,6 +101,7 @@ class Window:
 
     def clear(self) -> None:
         """Start the next window. Places of ranks stay known until the next record of their node."""
+        self.empty = True
         for array in (self._count, self._duration, self._work, self._sections):
             array.fill(0.0)
         self._first.fill(np.nan)
@@ -104,58 +116,57 @@ class Window:
         self._sections[:, slot] = 0.0
         self._first[slot] = self._last[slot] = np.nan
         self._group[slot] = self._device[slot] = -1
+        self._layouts[slot : slot + 1] = [None] * len(self._layouts[slot : slot + 1])
 
-    def _place(self, slot: int, ranks: Ranks, kind: str | None) -> None:
-        rows = len(ranks.rank)
-        self._group[slot, rows:] = -1
-        for row in range(rows):
-            place = (ranks.stage[row] if ranks.stage else None, kind)
-            self._group[slot, row] = self._groups.setdefault(place, len(self._groups))
-            device = ranks.device[row] if ranks.device else None
-            self._device[slot, row] = device if device is not None and 0 <= device < MOST_RANKS else -1
+    def _place(self, slot: int, layout: Layout) -> None:
+        """Note where the ranks of a slot sit, the first time and when it changes."""
+        rows = len(layout.stage)
+        if slot >= self._size[0] or rows > self._size[1]:
+            self._grow(slot + 1, rows)
+        self._layouts += [None] * (slot + 1 - len(self._layouts))
+        self._layouts[slot] = layout
+        self._group[slot] = self._device[slot] = -1
+        self._group[slot, :rows] = [
+            self._groups.setdefault((stage, layout.kind), len(self._groups)) for stage in layout.stage
+        ]
+        self._device[slot, :rows] = layout.device
 
-    def _sum(self, slot: int, steps: Steps, rows: int) -> None:
-        count = np.nan_to_num(_column(steps.count, rows))
+    def _sum(self, slots: Integers, packed: NDArray[np.int32]) -> None:
+        rows = packed.shape[2]
+        count, first, last = packed[:, 0], packed[:, 1], packed[:, 2]
+        sums = packed[:, _SUMS:].view(np.float32)
         ended = count > 0
-        if not ended.any():
-            return
-        self._count[slot, :rows] += count
-        first, last = _column(steps.first_step, rows), _column(steps.last_step, rows)
-        self._first[slot, :rows] = np.fmin(self._first[slot, :rows], np.where(ended, first, np.nan))
-        self._last[slot, :rows] = np.fmax(self._last[slot, :rows], np.where(ended, last, np.nan))
-        self._duration[slot, :rows] += np.where(ended, _column(steps.duration, rows), 0.0)
-        self._work[slot, :rows] += np.where(ended, _column(steps.work, rows), 0.0)
-        # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
-        sections = (steps.sections or {}) if steps.synced else {}
-        for index, name in enumerate(OWN):
-            self._sections[index, slot, :rows] += np.where(ended, _column(sections.get(name), rows), 0.0)
+        here = (slots[:, None], np.arange(rows))
+        self._count[here] += np.where(ended, count, 0)
+        self._first[here] = np.fmin(self._first[here], np.where(ended & (first >= 0), first, np.nan))
+        self._last[here] = np.fmax(self._last[here], np.where(ended & (last >= 0), last, np.nan))
+        # Negative, infinite and absurd are all unknown; of ranks that ended no step there is nothing to know.
+        known = np.where((sums >= 0) & (sums <= _LONGEST), sums, np.float32(np.nan))
+        known[np.broadcast_to(~ended[:, None], known.shape)] = 0.0
+        self._duration[here] += known[:, 0]
+        self._work[here] += known[:, 1]
+        for index in range(len(OWN)):
+            self._sections[index][here] += known[:, 2 + index]
 
     def _grow(self, slots: int, ranks: int) -> None:
         old_slots, old_ranks = self._size
         slots = max(old_slots, slots if slots <= old_slots else max(slots, 2 * old_slots))
         ranks = max(old_ranks, ranks)
 
-        def grown(name: str, fill: float, lead: tuple[int, ...] = (), kind: type = float) -> NDArray[np.generic]:
+        def grown(
+            name: str, fill: float, lead: tuple[int, ...] = (), kind: type = np.float32
+        ) -> NDArray[np.generic]:
             array: NDArray[np.generic] = np.full((*lead, slots, ranks), fill, dtype=kind)
             if old_slots:
                 array[..., :old_slots, :old_ranks] = getattr(self, name)
             return array
 
         self._count = cast("Floats", grown("_count", 0.0))
-        self._first = cast("Floats", grown("_first", np.nan))
-        self._last = cast("Floats", grown("_last", np.nan))
+        self._first = cast("Floats", grown("_first", np.nan, (), float))
+        self._last = cast("Floats", grown("_last", np.nan, (), float))
         self._duration = cast("Floats", grown("_duration", 0.0))
         self._work = cast("Floats", grown("_work", 0.0))
         self._sections = cast("Floats", grown("_sections", 0.0, (len(OWN),)))
-        self._group = cast("Integers", grown("_group", -1, (), int))
-        self._device = cast("Integers", grown("_device", -1, (), int))
+        self._group = cast("Integers", grown("_group", -1, (), np.int32))
+        self._device = cast("Integers", grown("_device", -1, (), np.int16))
         self._size = (slots, ranks)
-
-
-def _column(values: Iterable[float | None] | None, rows: int) -> Floats:
-    """A column as numbers: absent, negative, infinite and absurd are all unknown."""
-    if values is None:
-        return np.full(rows, np.nan)
-    column = np.array([np.nan if value is None else min(value, 2 * _LONGEST) for value in values], dtype=float)
-    column[~((column >= 0) & (column <= _LONGEST))] = np.nan
-    return column

@@ -129,7 +129,7 @@ def test_what_was_not_heard_for_an_hour_is_forgotten() -> None:
     detector.fold(Fleet().records(3))
     for now in (0.0, 100.0, 4000.0):
         detector.tick(now)
-    assert not detector._following
+    assert not detector._followed
     assert not detector._homes
 
 
