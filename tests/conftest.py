@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.kafka import available
+from tools.kafka import available, namespace
 
 pytest_plugins = ["tests.kafka_fixtures"]
 
@@ -21,6 +21,7 @@ SERVICES = {
         available,
         "tools/provision installs Java and Maven and fetches the jars; tools/kafka/fetch only these",
     ),
+    "netns": (namespace.available, "run as root where namespaces may be made, with iproute2: tools/provision"),
     "root": (lambda: os.geteuid() == 0, "run the tests as root, in a container say"),
 }
 OPTIONAL = {

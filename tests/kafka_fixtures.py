@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tools.kafka import KafkaCluster
+from tools.kafka.namespace import Network
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,33 @@ def kafka3(tmp_path_factory) -> Iterator[KafkaCluster]:
     """Three nodes, for one module: what a test kills it restarts."""
     with KafkaCluster(tmp_path_factory.mktemp("kafka") / "three", nodes=3) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def secure_kafka(tmp_path_factory) -> Iterator[KafkaCluster]:
+    """One node behind TLS, with doors for passwords and for certificates, that allows nothing without an ACL."""
+    with KafkaCluster(tmp_path_factory.mktemp("kafka") / "secure", secure=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    """Three network namespaces; after a test that cut one, all are healed by ``cut_kafka3``."""
+    with Network(3) as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def _apart(tmp_path_factory, network) -> Iterator[KafkaCluster]:
+    with KafkaCluster(tmp_path_factory.mktemp("kafka") / "apart", nodes=3, places=network.places) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cut_kafka3(_apart, network) -> Iterator[KafkaCluster]:
+    """Three nodes, each in its namespace of ``network``; needs ``kafka`` and ``netns``."""
+    yield _apart
+    network.heal()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.kafka.java import class_archive, command
@@ -18,22 +19,27 @@ class BrokerError(RuntimeError):
     """A broker did not come up; the message quotes the end of its log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a broker runs: its address, and a command that runs its arguments there (``nsenter …``)."""
+
+    address: str = "127.0.0.1"
+    enter: tuple[str, ...] = ()
+
+
 class Broker:
-    """A node's directory, and the process over it while one runs.
+    """A node's directory, and the process over it while one runs."""
 
-    ``prefix`` is a command that runs the rest of its arguments elsewhere: in a network namespace.
-    """
-
-    def __init__(self, directory: Path, *, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, directory: Path, place: Place) -> None:
         self.log = directory / "log"
         self._settings = directory / "server.properties"
-        self._prefix = tuple(prefix)
+        self._place = place
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._new_archive: Path | None = None
 
     def format(self, cluster_id: str, settings: str, scram: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
-        """Start to prepare the node's storage; ``formatted`` waits for the end."""
+        """Start to prepare the node's storage; ``formatted`` waits for the end, the caller reaps."""
         self._settings.parent.mkdir(parents=True)
         self._settings.write_text(settings)
         users = [word for user in scram for word in ("--add-scram", user)]
@@ -45,8 +51,6 @@ class Broker:
         try:
             code = tool.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            tool.kill()
-            tool.wait()
             raise BrokerError(f"formatting the storage took too long{self._tail()}") from None
         if code != 0:
             raise BrokerError(f"formatting the storage ended with {code}{self._tail()}")
@@ -61,7 +65,7 @@ class Broker:
         if self.running:
             raise BrokerError(f"{self._settings}: the broker runs already")
         archive = class_archive()
-        write = archive is not None and not archive.exists() and not self._prefix
+        write = archive is not None and not archive.exists()
         self._new_archive = archive.with_suffix(f".{os.getpid()}") if archive and write else None
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._process = self._run(command("kafka.Kafka", str(self._settings), write_archive=self._new_archive))
@@ -111,7 +115,7 @@ class Broker:
 
     def _run(self, words: list[str]) -> "subprocess.Popen[bytes]":
         # The kernel kills the process when the thread that started it ends, however that came about.
-        bound = ["setpriv", "--pdeathsig", "KILL", "--", *self._prefix, *words]
+        bound = ["setpriv", "--pdeathsig", "KILL", "--", *self._place.enter, *words]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 bound, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -4,7 +4,7 @@ import base64
 import signal
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,8 +12,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tools.kafka import ports
-from tools.kafka.broker import Broker, BrokerError
-from tools.kafka.settings import OPEN, Listener, Node, properties, text
+from tools.kafka.broker import Broker, BrokerError, Place
+from tools.kafka.security import ADMINISTRATOR, Security
+from tools.kafka.settings import OPEN, SECURE, BrokerCertificate, Listener, Node, properties, text
 
 _START_SECONDS = 60.0
 """A start takes 2 to 5 s; a machine with other work gets its time."""
@@ -22,24 +23,40 @@ _START_SECONDS = 60.0
 class KafkaCluster:
     """One broker, or several; each is controller too (KRaft).
 
-    ``directory`` is empty or does not exist; it keeps settings, data and ``node-<id>/log``. ``settings`` are added
-    to every node's properties.
+    ``directory`` is empty or does not exist; it keeps settings, data, credentials and ``node-<id>/log``. A cluster
+    with ``secure`` lets nobody in without TLS and allows nobody anything without an ACL; ``security`` holds the
+    credentials. ``places`` are for nodes in network namespaces, one for each. ``settings`` are added to every
+    node's properties. The thread that starts a node must live as long as the node shall.
     """
 
-    def __init__(self, directory: Path, *, nodes: int = 1, settings: Mapping[str, str] | None = None) -> None:
-        numbers = iter(ports.free(nodes * (1 + len(OPEN))))
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        nodes: int = 1,
+        secure: bool = False,
+        places: Sequence[Place] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        doors = SECURE if secure else OPEN
+        places = places or (Place(),) * nodes
+        numbers = iter(ports.free(nodes * (1 + len(doors))))
         self.nodes = tuple(
-            Node(i, "127.0.0.1", next(numbers), {listener: next(numbers) for listener in OPEN})
-            for i in range(1, nodes + 1)
+            Node(number, place.address, next(numbers), {door: next(numbers) for door in doors})
+            for number, place in zip(range(1, nodes + 1), places, strict=True)
         )
-        self._extra = dict(settings or {})
+        self.security = Security(directory / "credentials") if secure else None
+        self._settings = dict(settings or {})
         self._directory = directory
-        self._brokers = {node.id: Broker(directory / f"node-{node.id}") for node in self.nodes}
+        self._brokers = {
+            node.id: Broker(directory / f"node-{node.id}", place)
+            for node, place in zip(self.nodes, places, strict=True)
+        }
 
     @property
     def bootstrap(self) -> str:
-        """``host:port,…`` of all nodes."""
-        return self.addresses(Listener.PLAINTEXT)
+        """``host:port,…`` of all nodes of an open cluster, or of a secure one at its door for certificates."""
+        return self.addresses(self._inner)
 
     @property
     def url(self) -> str:
@@ -68,11 +85,18 @@ class KafkaCluster:
             raise
         return self
 
-    def stop(self) -> None:
-        """End every node in good order, and reap it. May be called again."""
-        for broker in self._brokers.values():
+    def stop(self, *numbers: int) -> None:
+        """End nodes in good order, all if none is named, and reap them. May be called again.
+
+        Of several the last ones are killed: without a majority no broker gets leave to end.
+        """
+        ending = numbers or tuple(self._brokers)
+        majority = len(self.nodes) // 2 + 1
+        for number in ending:
+            broker = self._brokers[number]
+            if len(self.nodes) > 1 and len(self.running) <= majority:
+                broker.kill()
             broker.terminate()
-        for broker in self._brokers.values():
             broker.ended()
 
     def kill(self, *numbers: int) -> None:
@@ -96,7 +120,8 @@ class KafkaCluster:
 
     def admin(self, **options: Any) -> KafkaAdminClient:
         """A client that may do everything; close it after use."""
-        return KafkaAdminClient(**{"bootstrap_servers": self.bootstrap.split(","), **options})
+        known = {} if self.security is None else self.security.with_certificate(ADMINISTRATOR)
+        return KafkaAdminClient(**{"bootstrap_servers": self.bootstrap.split(","), **known, **options})
 
     def __enter__(self) -> Self:
         return self.start()
@@ -104,16 +129,33 @@ class KafkaCluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def _inner(self) -> Listener:
+        return Listener.PLAINTEXT if self.security is None else Listener.MUTUAL
+
     def _format(self, deadline: float) -> None:
         # Kafka wants 16 bytes in the web's base64, and no leading dash.
         cluster_id = "g" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+        scram = () if self.security is None else self.security.scram
         tools = {}
         for node in self.nodes:
             data = str(self._directory / f"node-{node.id}" / "data")
-            settings = properties(node, self.nodes, data, None) | self._extra
-            tools[node.id] = self._brokers[node.id].format(cluster_id, text(settings))
-        for number, tool in tools.items():
-            self._brokers[number].formatted(tool, deadline)
+            settings = properties(node, self.nodes, data, self._certificate()) | self._settings
+            tools[node.id] = self._brokers[node.id].format(cluster_id, text(settings), scram)
+        try:
+            for number, tool in tools.items():
+                self._brokers[number].formatted(tool, deadline)
+        finally:
+            for tool in tools.values():
+                tool.kill()
+                tool.wait()
+
+    def _certificate(self) -> BrokerCertificate | None:
+        if self.security is None:
+            return None
+        identity = self.security.broker(node.host for node in self.nodes)
+        trusted = str(self.security.authority.certificate)
+        return BrokerCertificate(str(identity.keystore), trusted, self.security.super_users)
 
     def _wait(self, deadline: float) -> None:
         for number in self.running:
@@ -138,7 +180,7 @@ class KafkaCluster:
         )
 
     def _seen_by(self, node: Node) -> set[int]:
-        client = self.admin(bootstrap_servers=[node.address(Listener.PLAINTEXT)], bootstrap_timeout_ms=5000)
+        client = self.admin(bootstrap_servers=[node.address(self._inner)], bootstrap_timeout_ms=5000)
         try:
             answer = client.describe_cluster()
         finally:
