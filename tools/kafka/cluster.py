@@ -4,7 +4,7 @@ import base64
 import signal
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from tools.kafka.settings import OPEN, SECURE, BrokerCertificate, Listener, Node
 
 _START_SECONDS = 60.0
 """A start takes 2 to 5 s; a machine with other work gets its time."""
+_ANSWER_MS = 3000
 
 
 class KafkaCluster:
@@ -68,18 +69,34 @@ class KafkaCluster:
         """The nodes whose process is there."""
         return frozenset(number for number, broker in self._brokers.items() if broker.running)
 
+    def serving(self, *ask: int) -> frozenset[int]:
+        """The nodes that the cluster counts in, as it says when one of the nodes ``ask`` (all) is asked.
+
+        Raises:
+            KafkaError: No answer in a few seconds.
+        """
+        servers = [node.address(self._inner) for node in self.nodes if node.id in (ask or self._brokers)]
+        client = self.admin(
+            bootstrap_servers=servers, bootstrap_timeout_ms=_ANSWER_MS, request_timeout_ms=_ANSWER_MS
+        )
+        try:
+            brokers = client.describe_cluster()["brokers"]
+        finally:
+            client.close()
+        return frozenset(broker["broker_id"] for broker in brokers if not broker["is_fenced"])
+
     def addresses(self, listener: Listener) -> str:
         """``host:port,…`` of all nodes at one of their doors."""
         return ",".join(node.address(listener) for node in self.nodes)
 
     def start(self) -> Self:
-        """Format the storage and start every node; back when all see each other."""
+        """Format the storage and start every node; back when the cluster has them all."""
         deadline = time.monotonic() + _START_SECONDS
         try:
             self._format(deadline)
             for broker in self._brokers.values():
                 broker.start()
-            self._wait(deadline)
+            self._wait(self._brokers, deadline)
         except BaseException:
             self.kill(*self._brokers)
             raise
@@ -105,10 +122,10 @@ class KafkaCluster:
             self._brokers[number].kill()
 
     def restart(self, *numbers: int) -> None:
-        """Start nodes that were killed; back when they and all that run see each other."""
+        """Start nodes that were killed; back when the cluster counts them in."""
         for number in numbers:
             self._brokers[number].start()
-        self._wait(time.monotonic() + _START_SECONDS)
+        self._wait(numbers, time.monotonic() + _START_SECONDS)
 
     def pause(self, number: int) -> None:
         """Make a node deaf and dumb (SIGSTOP): its connections stay, nothing answers."""
@@ -157,32 +174,16 @@ class KafkaCluster:
         trusted = str(self.security.authority.certificate)
         return BrokerCertificate(str(identity.keystore), trusted, self.security.super_users)
 
-    def _wait(self, deadline: float) -> None:
-        for number in self.running:
+    def _wait(self, numbers: Collection[int], deadline: float) -> None:
+        for number in numbers:
             self._brokers[number].wait_started(deadline)
-        for node in self.nodes:
-            if node.id in self.running:
-                self._wait_seen(node, deadline)
-
-    def _wait_seen(self, node: Node, deadline: float) -> None:
-        """Wait until ``node`` knows of all that run, and of a controller."""
-        seen: object = "nothing"
+        serving: object = "no answer"
         while time.monotonic() < deadline:
             try:
-                seen = self._seen_by(node)
+                serving = self.serving(*numbers)
             except KafkaError as error:
-                seen = error
-            if isinstance(seen, set) and seen >= self.running:
+                serving = error
+            if isinstance(serving, frozenset) and serving.issuperset(numbers):
                 return
             time.sleep(0.05)
-        raise BrokerError(
-            f"node {node.id} at {node.host} should see the nodes {set(self.running)}, and sees {seen}"
-        )
-
-    def _seen_by(self, node: Node) -> set[int]:
-        client = self.admin(bootstrap_servers=[node.address(self._inner)], bootstrap_timeout_ms=5000)
-        try:
-            answer = client.describe_cluster()
-        finally:
-            client.close()
-        return {broker["broker_id"] for broker in answer["brokers"] if not broker.get("is_fenced")}
+        raise BrokerError(f"nodes {sorted(numbers)} should serve; asked who does, the cluster says: {serving}")
