@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from collectors.counters import Increases, running_total
-from collectors.neuron_sysfs import HeldFiles
+from collectors.held_files import HeldFiles
 from collectors.reading import Gap, Now, Reading
 
 MOST_ADAPTERS = 64

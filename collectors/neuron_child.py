@@ -32,6 +32,7 @@ _PAUSE_FIRST, _PAUSE_MOST = 1.0, 60.0
 _WELL_AFTER = 60.0
 """Seconds that a child must have lived for the pauses to start small again."""
 _QUEUE = 64
+"""Reports that wait to be taken; they are megabytes each, so there is a bound."""
 _TAIL = 2048
 _READ = 1 << 18
 _POLL = 0.01
@@ -57,17 +58,18 @@ class NeuronMonitor:
             for arrival in monitor:
                 ...
 
-    ``trouble`` says why there are no reports, or None. ``refused`` counts lines that were no reports.
-    What has been mended meanwhile is told by ``happened``.
+    ``trouble`` says why there are no reports, or None. ``refused`` counts lines that were no reports, ``dropped``
+    the oldest reports, which gave way because nobody took them. What is over meanwhile is told by ``happened``.
     """
 
     def __init__(self, command: Sequence[str], period: float = 5.0) -> None:
         self.trouble: str | None = "starting"
         self.refused = 0
+        self.dropped = 0
         self._happened: str | None = None
         self._command = list(command)
         self._period = period
-        self._arrivals: deque[Arrival] = deque(maxlen=_QUEUE)
+        self._arrivals: deque[Arrival] = deque()
         self._arrived = threading.Condition()
         self._stop_read, self._stop_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="neuron-monitor", daemon=True)
@@ -210,6 +212,9 @@ class NeuronMonitor:
         self.trouble = None
         if not discard:
             with self._arrived:
+                if len(self._arrivals) == _QUEUE:
+                    self._arrivals.popleft()
+                    self.dropped += 1
                 self._arrivals.append(Arrival(report, time.time(), time.monotonic()))
                 self._arrived.notify_all()
         return True

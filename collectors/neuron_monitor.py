@@ -33,6 +33,7 @@ class NeuronMonitorCollector:
         self._monitor = NeuronMonitor(command, period)
         self._ecc = neuron_report.EccIncreases()
         self._started = False
+        self._dropped = 0
         self.cores_per_device: int | None = None
         self.devices: int | None = None
 
@@ -46,17 +47,26 @@ class NeuronMonitorCollector:
         if not arrivals:
             return Gap(trouble) if trouble else Reading()
         reports = [arrival.report for arrival in arrivals]
+        dropped, self._dropped = self._monitor.dropped - self._dropped, self._monitor.dropped
         hardware = reports[-1].neuron_hardware_info
         if hardware is not None:
             self.cores_per_device = hardware.neuroncore_per_device_count
             self.devices = hardware.neuron_device_count
         return Reading(
             gauges=neuron_report.gauges(reports),
-            counters=neuron_report.counters(reports) | self._ecc.advance(reports),
+            # Executions are counted by report: a sum without those that were dropped would look like less work.
+            counters=({} if dropped else neuron_report.counters(reports)) | self._ecc.advance(reports),
             labels=neuron_report.labels(reports[-1]),
-            notes={"neuron_monitor.child": trouble} if trouble else {},
+            notes=_notes(trouble, dropped),
         )
 
     def close(self) -> None:
         """End the child."""
         self._monitor.close()
+
+
+def _notes(trouble: str | None, dropped: int) -> dict[str, str]:
+    notes = {"neuron_monitor.child": trouble} if trouble else {}
+    if dropped:
+        notes["neuron_monitor.dropped"] = f"{dropped} oldest reports dropped: nobody took them in time"
+    return notes

@@ -1,65 +1,32 @@
 """neuron-monitor as a child: whatever it does, the reader keeps going, says what happened, and reaps it."""
 
 import json
-import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors import neuron_child, neuron_report
-from collectors.neuron_monitor import NeuronMonitor, NeuronMonitorCollector
-from collectors.reading import Gap, Now, Reading
+from collectors.neuron_monitor import NeuronMonitor
+from collectors.reading import Gap, Reading
+from tests.neuron_monitor_fixture import (
+    EMULATOR,
+    PERIOD,
+    children_of,
+    is_data,
+    made,
+    quick,
+    wait_for_answer,
+)
 
-EMULATOR = [sys.executable, "-m", "simulation.neuron_monitor"]
-PERIOD = 0.2
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch, tmp_path):
-    """Short pauses before a restart, and faults that happen once."""
-    monkeypatch.setattr(neuron_child, "_PAUSE_FIRST", 0.1)
-    monkeypatch.setenv("GUARD_EMULATE_STATE", str(tmp_path / "state"))
+__all__ = ["made", "quick"]  # fixtures
 
 
 @pytest.fixture
-def collector():
-    collector = NeuronMonitorCollector(EMULATOR, PERIOD)
-    yield collector
-    collector.close()
-    assert children() == []
-
-
-def children() -> list[int]:
-    """Processes of the emulator that are still there, zombies included."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and f"\nPPid:\t{os.getpid()}\n" in (entry / "status").read_text():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def collect(collector) -> Reading | Gap:
-    return collector.collect(Now(wall=time.time(), monotonic=time.monotonic()))
-
-
-def wait_for(collector, accept, seconds=20.0) -> Reading | Gap:
-    deadline = time.monotonic() + seconds
-    while not accept(answer := collect(collector)):
-        assert time.monotonic() < deadline, f"the last answer was {answer}"
-        time.sleep(0.02)
-    return answer
-
-
-def is_data(answer) -> bool:
-    return isinstance(answer, Reading) and bool(answer.gauges)
+def collector(made):
+    return made(EMULATOR)
 
 
 def test_it_is_a_typed_binding_of_its_own():
@@ -69,11 +36,11 @@ def test_it_is_a_typed_binding_of_its_own():
             assert abs(arrival.wall - time.time()) < 5
             if number == 2:
                 break
-    assert children() == []
+    assert children_of("self") == []
 
 
 def test_reports_become_names_of_the_contract_and_nothing_private(collector):
-    reading = wait_for(collector, is_data)
+    reading = wait_for_answer(collector, is_data)
     assert len(reading.gauges["neuron.core.utilization"]) == 32
     assert 0.9 < max(reading.gauges["neuron.core.utilization"]) <= 1.0
     assert reading.counters["neuron.exec.completed"] > 0
@@ -83,8 +50,8 @@ def test_reports_become_names_of_the_contract_and_nothing_private(collector):
 
 
 def test_the_first_increase_is_unknown_not_zero(collector):
-    assert wait_for(collector, is_data).counters["neuron.ecc.mem.corrected"] == [None] * 16
-    assert wait_for(collector, is_data).counters["neuron.ecc.mem.corrected"] == [0] * 16
+    assert wait_for_answer(collector, is_data).counters["neuron.ecc.mem.corrected"] == [None] * 16
+    assert wait_for_answer(collector, is_data).counters["neuron.ecc.mem.corrected"] == [0] * 16
 
 
 @pytest.mark.parametrize(
@@ -98,48 +65,45 @@ def test_the_first_increase_is_unknown_not_zero(collector):
 )
 def test_a_fault_is_told_and_data_is_back_within_two_periods_of_recovery(collector, monkeypatch, fault, told):
     monkeypatch.setenv("GUARD_EMULATE_FAULT", f"{fault}@3")
-    wait_for(collector, is_data)
-    wait_for(collector, lambda answer: told in str(answer))
-    wait_for(collector, is_data, seconds=5 + 2 * PERIOD)
+    wait_for_answer(collector, is_data)
+    wait_for_answer(collector, lambda answer: told in str(answer))
+    wait_for_answer(collector, is_data, seconds=5 + 2 * PERIOD)
 
 
 def test_a_line_of_two_megabytes_is_read(collector, monkeypatch):
     monkeypatch.setenv("GUARD_EMULATE_FAULT", "huge@2")
     for _ in range(4):
-        wait_for(collector, is_data)
+        wait_for_answer(collector, is_data)
     assert collector._monitor.refused == 0
 
 
 def test_a_line_beyond_the_limit_is_thrown_away_and_counted(collector, monkeypatch):
     monkeypatch.setattr(neuron_child, "LONGEST_LINE", 1 << 20)
     monkeypatch.setenv("GUARD_EMULATE_FAULT", "huge@2")
-    wait_for(collector, lambda _: collector._monitor.refused == 1)
-    wait_for(collector, is_data)
+    wait_for_answer(collector, lambda _: collector._monitor.refused == 1)
+    wait_for_answer(collector, is_data)
 
 
 def test_a_flood_on_stderr_blocks_nothing(collector, monkeypatch):
     monkeypatch.setenv("GUARD_EMULATE_FAULT", "flood@2")
     for _ in range(4):
-        wait_for(collector, is_data)
+        wait_for_answer(collector, is_data)
 
 
-def test_null_devices_and_error_strings_are_unknown_not_zero(collector, monkeypatch):
+def test_null_devices_and_error_strings_are_unknown_not_zero(collector, made, monkeypatch):
     monkeypatch.setenv("GUARD_EMULATE_FAULT", ",".join(f"null@{n}" for n in range(2, 200)))
-    wait_for(collector, lambda answer: is_data(answer) and "neuron.ecc.mem.corrected" not in answer.counters)
+    wait_for_answer(
+        collector, lambda answer: is_data(answer) and "neuron.ecc.mem.corrected" not in answer.counters
+    )
     monkeypatch.setenv("GUARD_EMULATE_FAULT", ",".join(f"errors@{n}" for n in range(1, 200)))
-    wrong = NeuronMonitorCollector(EMULATOR, PERIOD)
-    try:
-        reading = wait_for(wrong, lambda answer: isinstance(answer, Reading) and answer.labels != {})
-        assert reading.gauges == {}
-        assert reading.counters == {}
-    finally:
-        wrong.close()
+    reading = wait_for_answer(made(EMULATOR), lambda answer: isinstance(answer, Reading) and answer.labels != {})
+    assert reading.gauges == {}
+    assert reading.counters == {}
 
 
-def test_a_missing_program_is_a_gap_that_names_it():
-    collector = NeuronMonitorCollector(["/opt/nowhere/neuron-monitor"], PERIOD)
-    gap = wait_for(collector, lambda answer: isinstance(answer, Gap) and "cannot start" in answer.reason)
-    collector.close()
+def test_a_missing_program_is_a_gap_that_names_it(made):
+    collector = made(["/opt/nowhere/neuron-monitor"])
+    gap = wait_for_answer(collector, lambda answer: isinstance(answer, Gap) and "cannot start" in answer.reason)
     assert "/opt/nowhere/neuron-monitor: No such file" in gap.reason
 
 
@@ -185,7 +149,7 @@ def test_the_emulator_refuses_a_wrong_flag_as_the_real_one_does():
 @pytest.mark.parametrize(("machine", "cores"), [("trn1n.32xlarge", 32), ("trn2.48xlarge", 64)])
 def test_the_emulator_speaks_for_other_machines(collector, monkeypatch, machine, cores):
     monkeypatch.setenv("GUARD_EMULATE_INSTANCE_TYPE", machine)
-    reading = wait_for(collector, is_data)
+    reading = wait_for_answer(collector, is_data)
     assert len(reading.gauges["neuron.core.utilization"]) == cores
     assert reading.labels["instance_type"] == machine
     assert collector.cores_per_device == cores // 16

@@ -11,48 +11,14 @@ from pathlib import Path
 import pytest
 
 from collectors import neuron_child
-from collectors.neuron_monitor import NeuronMonitorCollector
-from collectors.reading import Gap, Now, Reading
+from collectors.reading import Gap, Reading
+from tests.neuron_monitor_fixture import EMULATOR, PERIOD, children_of, collect, made, quick, started, wait_for
 
-EMULATOR = [sys.executable, "-m", "simulation.neuron_monitor"]
-PERIOD = 0.2
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch, tmp_path):
-    monkeypatch.setattr(neuron_child, "_PAUSE_FIRST", 0.1)
-    monkeypatch.setenv("GUARD_EMULATE_STATE", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def started():
-    """Collectors of any command, closed at the end."""
-    collectors = []
-
-    def start(command) -> NeuronMonitorCollector:
-        collectors.append(NeuronMonitorCollector(command, PERIOD))
-        collect(collectors[-1])
-        return collectors[-1]
-
-    yield start
-    for collector in collectors:
-        collector.close()
+__all__ = ["made", "quick", "started"]  # fixtures
 
 
 def script(text) -> list[str]:
     return ["/bin/sh", "-c", text, "neuron-monitor"]
-
-
-def collect(collector) -> Reading | Gap:
-    return collector.collect(Now(wall=time.time(), monotonic=time.monotonic()))
-
-
-def wait_for(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
 
 
 def gap(collector, told) -> str:
@@ -148,7 +114,20 @@ with NeuronMonitor({EMULATOR}, {PERIOD}) as monitor:
     wait_for(lambda: not alive(int(emulator)))
 
 
-def children_of(pid) -> list[str]:
-    """Also those that another thread started."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [child for task in tasks for child in task.read_text().split()]
+def test_reports_that_nobody_took_in_time_are_counted_and_told(started, monkeypatch):
+    monkeypatch.setattr(neuron_child, "_QUEUE", 3)
+    collector = started(EMULATOR)
+    monitor = collector._monitor
+    wait_for(lambda: monitor.dropped >= 2)
+    answer = collect(collector)
+    dropped = monitor.dropped
+    assert answer.notes == {
+        "neuron_monitor.dropped": f"{dropped} oldest reports dropped: nobody took them in time"
+    }
+    assert answer.gauges
+    assert "neuron.exec.completed" not in answer.counters, "a sum without them would look like less work"
+    assert "neuron.ecc.mem.corrected" in answer.counters, "running totals lose nothing"
+    wait_for(lambda: monitor._arrivals)
+    later = collect(collector)
+    assert later.notes == {}
+    assert later.counters["neuron.exec.completed"] > 0

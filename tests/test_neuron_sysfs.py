@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.neuron_sysfs import DISCOVERY_INTERVAL, HeldFiles, NeuronSysfs, power_share
+from collectors.neuron_sysfs import DISCOVERY_INTERVAL, NeuronSysfs, power_share
 from collectors.reading import Gap, Now, Reading
 
 VALID = "POWER_STATUS_VALID,1789180860,10.00,60.00,42.50\n"
@@ -197,23 +197,6 @@ def test_the_ultraserver_is_a_label_unless_none_is_elected(tree, collector, text
     tree.power(0, VALID)
     tree.server(text)
     assert read(collector, 0).labels == label
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def test_files_beyond_the_limit_are_read_without_being_held(tmp_path):
-    for name in "abc":
-        (tmp_path / name).write_text(name)
-    files = HeldFiles(limit=1)
-    opened = open_files()
-    for _ in range(3):
-        assert [files.read(str(tmp_path / name)) for name in "abc"] == [b"a", b"b", b"c"]
-    assert files.read(str(tmp_path)) is None
-    assert open_files() == opened + 1
-    files.close()
-    assert open_files() == opened
 
 
 def test_nothing_is_ever_written(tree, collector):
