@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 
 from guard.ring import Owner, Place
+from guard.steps.device import device as visible_device
 
 _RANK = ("GUARD_RANK", "RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "JAX_PROCESS_ID", "SLURM_PROCID")
 _LOCAL_RANK = (
@@ -20,7 +21,7 @@ _LOCAL_RANK = (
 )
 _JOB = ("GUARD_JOB_ID", "SLURM_JOB_ID", "PBS_JOBID", "TORCHELASTIC_RUN_ID")
 _JOB_NAME = ("GUARD_JOB_NAME", "SLURM_JOB_NAME", "PBS_JOBNAME")
-_LAYOUT = ("device", "stage", "dp", "tp", "ep", "cp")
+_LAYOUT = ("stage", "dp", "tp", "ep", "cp")
 _LARGEST = 1 << 31
 
 
@@ -32,11 +33,13 @@ def identify(environment: Mapping[str, str], given: Mapping[str, object]) -> Own
         return value if value is not None else _first_number(environment, variables)
 
     attempt = number("attempt", "GUARD_ATTEMPT")
+    device = number("device", "GUARD_DEVICE")
     job, name = given.get("job"), given.get("job_name")
     return Owner(
         place=Place(
             number("rank", *_RANK) or 0,
             number("local_rank", *_LOCAL_RANK),
+            visible_device(environment) if device is None else device,
             *(number(axis, f"GUARD_{axis.upper()}") for axis in _LAYOUT),
         ),
         job=str(job) if job is not None else _first_text(environment, _JOB),
