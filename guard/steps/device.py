@@ -2,7 +2,7 @@
 
 The knowledge sits in the hook because only the training process has the environment that names its cores; how many
 cores a device has stands in sysfs. A wrong device would point at sound hardware, so every doubt gives None: a rank
-on several devices, a core that there is not, a container that sees some of the devices and counts cores from there.
+on several devices, a core that there is not, a container that sees some of the devices and counts from there.
 """
 
 import re
