@@ -68,6 +68,20 @@ def test_the_agent_loads_nothing_of_the_detector():
     assert not {"numpy", "pandas", "sklearn", "rich"} & set(loaded.stdout.split())
 
 
+def test_an_agent_on_the_embedded_bus_loads_no_client_of_another(tmp_path):
+    program = (
+        "import sys, guard.commands.agent\n"
+        "from guard.bus import Outgoing, Topic, open_bus\n"
+        "with open_bus(sys.argv[1]) as bus:\n"
+        "    bus.publish([Outgoing(Topic.TELEMETRY, 'c/n', b'{}')], 10)\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", program, f"file:{tmp_path}/bus.sqlite"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
+    roots = {name.partition(".")[0] for name in loaded.stdout.split()}
+    assert not {"kafka", "crc32c", "zstandard"} & roots
+
+
 def test_the_hook_works_from_a_bare_wheel_beside_a_foreign_package_of_the_same_name(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist"],
