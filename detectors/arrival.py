@@ -157,6 +157,13 @@ class Arrival:
         live = times[times >= times[int(0.9 * (len(times) - 1))] - self._policy.silence]
         return float(live[len(live) // 10])
 
+    def replayed(self) -> bool:
+        """Whether something was read again for a snapshot since this was asked last."""
+        moving = self._unchecked > 0 and self._reached <= self._replay_to
+        if moving:
+            self._unchecked = 0
+        return moving
+
     def drop(self, node: str) -> None:
         """A node is no longer waited for."""
         self.newest.pop(node, None)

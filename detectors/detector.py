@@ -87,6 +87,10 @@ class Detector:
                 sayings += self._take(key, followed, followed.arrival.ready())
         return sayings
 
+    def knows(self, cluster: str, node: str) -> bool:
+        """Whether a node is, or was last, in what is followed here."""
+        return (cluster, node) in self._homes
+
     def remember(self, saying: Saying) -> None:
         """Take over what was said before, or by another detector, of a node.
 
@@ -260,6 +264,8 @@ class Detector:
     def _wait(self, key: _Key, followed: _Followed, now: float) -> list[Saying]:
         arrival, fold = followed.arrival, followed.fold
         watermark = arrival.watermark() if arrival.newest else followed.watermark
+        if arrival.replayed():
+            followed.moved = now  # what is read again moves no watermark, and is no silence
         if watermark != followed.watermark or not followed.moved <= now:
             followed.watermark, followed.moved = watermark, now
         waited = now - followed.moved

@@ -57,6 +57,7 @@ class Window:
     def __init__(self) -> None:
         self.empty = True
         self._groups: dict[tuple[int | None, str | None], int] = {}
+        self._group_rows: dict[Layout, Integers] = {}
         self._layouts: list[Layout | None] = []
         self._size = (0, 0)
         self._grow(16, 8)
@@ -125,10 +126,12 @@ class Window:
             self._grow(slot + 1, rows)
         self._layouts += [None] * (slot + 1 - len(self._layouts))
         self._layouts[slot] = layout
+        group = self._group_rows.get(layout)
+        if group is None:
+            numbers = [self._groups.setdefault((stage, layout.kind), len(self._groups)) for stage in layout.stage]
+            group = self._group_rows[layout] = np.array(numbers, dtype=np.int32)
         self._group[slot] = self._device[slot] = -1
-        self._group[slot, :rows] = [
-            self._groups.setdefault((stage, layout.kind), len(self._groups)) for stage in layout.stage
-        ]
+        self._group[slot, :rows] = group
         self._device[slot, :rows] = layout.device
 
     def _sum(self, slots: Integers, packed: NDArray[np.int32]) -> None:
