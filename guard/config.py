@@ -6,10 +6,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from detectors.policy import Policy
+from guard.bus.kafka_settings import KafkaSettings
 from guard.topics.settings import Topics
 
 Text = Annotated[str, Meta(min_length=1, max_length=253)]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
+_BROKER = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+"""Host or bracketed IPv6 address, and port. No user or password fits in."""
 
 
 class NeuronMonitor(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +60,12 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"metrics is {self.metrics}, expected a port up to 65535")
 
 
+class Service(Struct, frozen=True, forbid_unknown_fields=True):
+    """`guard detect` as a process; what it decides by is in `detect`."""
+
+    metrics: Annotated[Address | None, Meta(description="HOST:PORT for Prometheus; null: none")] = "127.0.0.1:9465"
+
+
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
     """`guard report`."""
 
@@ -73,12 +82,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             # file://host/… would be read as a path, and has room for a password, which no configuration holds.
-            pattern=r"^file:(?!//[^/]).+$",
-            description="file:PATH. Whoever may write the file is an operator",
+            pattern=rf"^(file:(?!//[^/]).+|kafka://{_BROKER}(,{_BROKER})*)$",
+            description="file:PATH (whoever may write the file is an operator) or kafka://HOST:PORT,HOST:PORT,…",
         ),
     ] = "file:/var/lib/guard/bus.sqlite"
     node: Node = Node()
     agent: Agent = Agent()
     detect: Policy = Policy()
+    detector: Service = Service()
     report: Report = Report()
+    kafka: KafkaSettings = KafkaSettings()
     topics: Topics = Topics()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
 
+from guard.bus.kafka_settings import KafkaSettings
+
 
 class Topic(StrEnum):
     """Every topic there is."""
@@ -120,6 +122,10 @@ class Consumer(Protocol):
         """The partitions that this member held at its last poll."""
         ...
 
+    def claims(self) -> Mapping[Place, int]:
+        """The same partitions, each with a number that is another one if it was lost and got back in between."""
+        ...
+
     def lag(self) -> Mapping[Place, int]:
         """Records of each held partition that the bus has and this member has not polled, as last heard."""
         ...
@@ -179,8 +185,12 @@ class Bus(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_bus(address: str) -> Bus:
-    """Open ``file:PATH``.
+def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  # noqa: ARG001, B008
+    """Open ``file:PATH`` or ``kafka://HOST:PORT,…``.
+
+    Args:
+        address: which bus.
+        settings: how to speak with Kafka; nothing to the file.
 
     Raises:
         BusError: no such kind of bus, or a path that cannot hold one.
@@ -191,4 +201,8 @@ def open_bus(address: str) -> Bus:
         from guard.bus.file import FileBus  # noqa: PLC0415  (sqlite3 is loaded only where this bus is used)
 
         return FileBus(rest)
-    raise BusError(f"bus {address!r}: expected file:PATH, for example file:/var/lib/guard/bus.sqlite")
+    if kind == "kafka" and rest.startswith("//"):
+        raise BusError(f"bus {address!r}: this version cannot speak with Kafka yet")
+    raise BusError(
+        f"bus {address!r}: expected file:PATH, for example file:/var/lib/guard/bus.sqlite, or kafka://HOST:PORT,…"
+    )
