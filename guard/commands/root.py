@@ -10,16 +10,30 @@ import click
 
 from guard.commands import Session
 
-_COMMANDS = {
-    "agent": ("Collect on this node, and send a record every period.", ""),
-    "check": ("Try each part of this machine's set-up, a line each.", ""),
-    "config": ("Show the effective configuration, or its schema.", ""),
-    "demo": ("Train on local processes, slow one, and see it named.", "[all]"),
-    "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
-    "replay": ("Run the detector over telemetry files.", "[detect]"),
-    "report": ("Show the health of fleet, jobs and nodes.", "[report]"),
+_GROUPS = {
+    "On a node": {
+        "agent": ("Collect on this node, and send a record every period.", ""),
+        "check": ("Try each part of this machine's set-up, a line each.", ""),
+        "config": ("Show the effective configuration, or its schema.", ""),
+    },
+    "The fleet": {
+        "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
+        "report": ("Show the health of fleet, jobs and nodes.", "[report]"),
+        "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
+    },
+    "Records": {
+        "tail": ("Show the newest records of a topic, and what comes.", ""),
+        "export": ("Write a topic to a file for notebooks.", "[export]"),
+        "deadletter": ("List or show what could not be read, and why.", "[report]"),
+        "replay": ("Run the detector over telemetry files.", "[detect]"),
+    },
+    "To try it": {
+        "demo": ("Train on local processes, slow one, and see it named.", "[all]"),
+    },
 }
-"""What each does, and the extra that brings what it needs beyond the agent's libraries."""
+"""What each does, and the extra that brings what it needs beyond the agent's libraries; in the help's order."""
+
+_COMMANDS = {name: told for group in _GROUPS.values() for name, told in group.items()}
 
 _OURS = ("guard", "collectors", "detectors", "simulation")
 _MISTAKE = 2
@@ -32,14 +46,18 @@ class _Lazy(click.Group):
     """Sub-commands by name, so that ``guard --help`` imports none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
-        return sorted(_COMMANDS)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         return _load(cmd_name) if cmd_name in _COMMANDS else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name][0]) for name in self.list_commands(ctx)])
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, group in _GROUPS.items():
+            with formatter.section(title):
+                # One width for all groups: the explanations stand under each other.
+                formatter.write_dl(
+                    [(name.ljust(max(map(len, _COMMANDS))), told[0]) for name, told in group.items()]
+                )
 
 
 def _load(name: str) -> click.Command:

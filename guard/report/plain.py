@@ -14,10 +14,14 @@ _UNITS = (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800))
 """Unit, its seconds, and the length in seconds from which the next one is used; days come last."""
 
 
-def plain(text: str) -> str:
+def harmless(text: str) -> str:
     """Show what a terminal would act on (control, escape, right-to-left and invisible characters) as escapes."""
-    cut = text[:_LONGEST]
-    shown = "".join(letter if letter.isprintable() else _escape(letter) for letter in cut)
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def plain(text: str) -> str:
+    """Show text that is to be a name or a few words: harmless, and cut where it is longer than any name."""
+    shown = harmless(text[:_LONGEST])
     return shown if len(text) <= _LONGEST else f"{shown}… ({len(text)} characters)"
 
 

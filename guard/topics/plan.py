@@ -15,6 +15,9 @@ _AT_LEAST = frozenset({"max.message.bytes"})
 _MAY_GROW = frozenset({Topic.VERDICTS, Topic.DEADLETTER})
 """Where nobody relies on a key staying in its partition. A compacted one would keep the old record for ever."""
 _UNBOUNDED = -1
+_START_OVER = (
+    "stop agents and detectors, delete the topics of telemetry and snapshots (jobs start over), and apply again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,11 @@ def _why_not(want: Wanted, have: Existing) -> tuple[str, str]:
             reason = (
                 "the records of a job would lie in two partitions" if want.partitions > have.partitions else ""
             )
-            instead = "; to grow, make new topics under another kafka.prefix and move agents and detectors there"
+            instead = f"; to grow, {_START_OVER}"
         case Topic.SNAPSHOTS:
             return (
                 "a snapshot lies in the partition of its telemetry",
-                f"stop the detectors, delete {want.name} (jobs only start over), and apply again",
+                f"stop the detectors, delete {want.name} (jobs start over), and apply again",
             )
         case Topic.LEDGER | Topic.CONTROL:
             return (

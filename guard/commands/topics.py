@@ -1,0 +1,164 @@
+"""``guard topics``: the topics on Kafka. Exit code 0 as the configuration wants, 1 differences, 2 cannot tell."""
+
+import dataclasses
+import json
+import sys
+
+import click
+
+from guard.bus import BusError
+from guard.commands import Session
+from guard.commands.screen import screen
+from guard.report.plain import plain
+from guard.topics.acls import Acl, Role, acls, commands
+from guard.topics.admin import Brokers
+from guard.topics.plan import Plan, plan
+from guard.topics.wanted import Wanted, wanted
+
+_SCHEMA = "guard.acls/1"
+_LOSS = click.option(
+    "--allow-loss",
+    is_flag=True,
+    help="Also shorten retention and change cleanup policies, which deletes records that are there now.",
+)
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group(name="topics")
+def command() -> None:
+    """Plan or make the topics on Kafka, and say who may use them."""
+
+
+@command.command(name="plan")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, guard.topics/1.")
+@_LOSS
+@click.pass_obj
+def plan_(session: Session, as_json: bool, allow_loss: bool) -> None:
+    """Show how the topics differ from the configuration. Changes nothing.
+
+    Ends 0 when they do not differ, 1 when they do, 2 when the brokers cannot be asked.
+    """
+    from guard.topics.render import document  # noqa: PLC0415  (rich is an extra)
+
+    topics = _wanted(session)
+    with _brokers(session) as brokers:
+        found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
+    if as_json:
+        click.echo(document(found))
+    else:
+        _show(found)
+        if found.acts:
+            click.echo(f"guard topics apply{' --allow-loss' if allow_loss else ''} would do this.")
+    sys.exit(1 if found.differs else 0)
+
+
+@command.command()
+@_YES
+@_LOSS
+@click.pass_obj
+def apply(session: Session, yes: bool, allow_loss: bool) -> None:
+    """Make and configure the topics, after showing the plan and asking.
+
+    Never deletes a topic or takes partitions or copies away, and never adds partitions to telemetry or snapshots.
+    Ends 0 when the topics are as wanted, 1 when a difference was left alone, 2 when something could not be done.
+    """
+    topics = _wanted(session)
+    with _brokers(session) as brokers:
+        found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
+        _show(found)
+        if found.acts:
+            if not yes and not _agreed("Do this?"):
+                click.echo("Nothing was changed.")
+                sys.exit(1)
+            for line in brokers.carry_out(found):
+                click.echo(plain(line))
+            found = brokers.settled(lambda: plan(topics, brokers.existing(topics), allow_loss=allow_loss))
+            if found.acts:
+                raise BusError(f"{found.acts} differences are still there; run guard topics plan in a minute")
+    sys.exit(1 if found.differs else 0)
+
+
+@command.command(name="acls")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([*(str(role) for role in Role), "all"]),
+    help="Whose permissions; all of them with all.",
+)
+@click.option(
+    "--principal",
+    default="User:guard-{role}",
+    show_default=True,
+    help="Who connects, as the brokers name it; {role} stands for the role.",
+)
+@click.option(
+    "--idempotent-write", is_flag=True, help="Also what brokers before 3.0 ask of every producer, on the cluster."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, guard.acls/1.")
+@click.option("--apply", "applies", is_flag=True, help="Add them on the brokers, after asking.")
+@_YES
+@click.pass_obj
+def acls_(
+    session: Session,
+    *,
+    role: str,
+    principal: str,
+    idempotent_write: bool,
+    as_json: bool,
+    applies: bool,
+    yes: bool,
+) -> None:
+    """Show the least that each role needs, as commands for Kafka's own kafka-acls.sh."""
+    if ":" not in principal or not principal.isprintable():
+        raise click.BadParameter(f"{principal!r}: expected User:NAME", param_hint="--principal")
+    servers, prefix = _address(session)
+    allowed = [
+        acl
+        for one in (Role if role == "all" else (Role(role),))
+        for acl in acls(one, principal.replace("{role}", one), prefix=prefix, idempotent_write=idempotent_write)
+    ]
+    if as_json:
+        click.echo(json.dumps({"schema": _SCHEMA, "acls": [dataclasses.asdict(acl) for acl in allowed]}))
+    else:
+        click.echo("\n".join(commands(allowed, servers)))
+    if applies:
+        _apply_acls(session, allowed, yes)
+
+
+def _apply_acls(session: Session, allowed: list[Acl], yes: bool) -> None:
+    if not yes and not _agreed(f"Add these {len(allowed)} permissions?"):
+        click.echo("Nothing was changed.", err=True)
+        sys.exit(1)
+    with _brokers(session) as brokers:
+        brokers.allow(allowed)
+    click.echo(f"added {len(allowed)} permissions", err=True)
+
+
+def _agreed(question: str) -> bool:
+    """Ask on stderr. Nobody there to answer is a no, and says how to do without."""
+    if not sys.stdin.isatty():
+        click.echo(f"{question} There is no terminal to ask on: add --yes", err=True)
+        return False
+    return click.confirm(question, err=True)
+
+
+def _show(found: Plan) -> None:
+    from guard.topics.render import table  # noqa: PLC0415  (rich is an extra)
+
+    click.echo(table(found, width=screen().width, color=screen().color))
+
+
+def _wanted(session: Session) -> tuple[Wanted, ...]:
+    return wanted(session.config.topics, _address(session)[1])
+
+
+def _address(session: Session) -> tuple[str, str]:
+    """The brokers, and what the names of topics begin with."""
+    kind, _, servers = session.config.bus.partition("://")
+    if kind != "kafka" or not servers:
+        raise BusError(f"bus {session.config.bus!r}: topics are made on Kafka alone; the file makes its own")
+    return servers, ""
+
+
+def _brokers(session: Session) -> Brokers:
+    return Brokers(_address(session)[0], {})
