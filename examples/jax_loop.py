@@ -2,10 +2,16 @@
 
     python examples/jax_loop.py
 
+or, as several processes, once for each of them:
+
+    JAX_COORDINATOR_ADDRESS=127.0.0.1:9999 JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=0 python examples/jax_loop.py
+
 JAX returns before the work is done, so sections mean something only with ``block_until_ready``. A jitted step
 with its collectives inside is one section: guard then sees how slow the job is, and asks for a sweep rather than
 accuse. Here gradients and their mean across processes are two calls, so that own work and waiting are apart.
 """
+
+import os
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +38,10 @@ def mean_of_all(local: jax.Array) -> jax.Array:
 
 
 def main() -> None:
+    if "JAX_COORDINATOR_ADDRESS" in os.environ:
+        jax.distributed.initialize(
+            num_processes=int(os.environ["JAX_NUM_PROCESSES"]), process_id=int(os.environ["JAX_PROCESS_ID"])
+        )
     key = jax.random.key(jax.process_index())
     weights = jnp.zeros((512, 1))
     recorder = steps.open(rank=jax.process_index(), synced=True)
