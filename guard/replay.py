@@ -1,12 +1,7 @@
 """Telemetry files through the very detector that runs online, in order of event time."""
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from itertools import groupby
-from pathlib import Path
-from typing import BinaryIO
 
 from collectors.telemetry import Telemetry, encode
 from detectors.detector import Detector
@@ -52,35 +47,6 @@ def replay(
         if done % 1000 == 0:
             progress(done, len(records))
     yield from detector.finish()
-
-
-@contextmanager
-def output(path: str) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all; ``-`` is standard output.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    target = Path(path)
-    if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:  # a device or a pipe: nothing to rename over
-            yield file
-        return
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _order(record: Telemetry) -> tuple[float, str, str, str, str, int]:

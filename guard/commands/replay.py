@@ -13,8 +13,9 @@ from detectors.detector import Detector
 from detectors.verdict import encode
 from guard.commands import Session
 from guard.config_file import load
-from guard.replay import Progress, in_order, output, replay
+from guard.replay import Progress, in_order, replay
 from guard.telemetry_files import SetAside, read
+from guard.whole_file import output
 
 _PATIENCE = 2.0
 """Seconds after which a person at a terminal wants to see that something happens."""
