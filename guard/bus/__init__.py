@@ -185,7 +185,7 @@ class Bus(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  # noqa: ARG001, B008
+def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  # noqa: B008
     """Open ``file:PATH`` or ``kafka://HOST:PORT,…``.
 
     Args:
@@ -202,7 +202,9 @@ def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  #
 
         return FileBus(rest)
     if kind == "kafka" and rest.startswith("//"):
-        raise BusError(f"bus {address!r}: this version cannot speak with Kafka yet")
+        from guard.bus.kafka import KafkaBus  # noqa: PLC0415  (kafka-python is loaded only where this bus is used)
+
+        return KafkaBus(rest.removeprefix("//"), settings)
     raise BusError(
         f"bus {address!r}: expected file:PATH, for example file:/var/lib/guard/bus.sqlite, or kafka://HOST:PORT,…"
     )

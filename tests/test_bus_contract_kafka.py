@@ -1,0 +1,26 @@
+"""Apache Kafka passes the contract of every bus."""
+
+
+import pytest
+
+from guard.bus.kafka import KafkaBus
+from guard.bus.kafka_settings import KafkaSettings
+from guard.topics.admin import Brokers
+from guard.topics.plan import plan
+from guard.topics.settings import Topics
+from guard.topics.wanted import wanted
+from tests.bus_contract import DeliveryContract
+from tests.bus_contract_groups import GroupContract
+
+SETTINGS = KafkaSettings(session_timeout=1.5)
+
+
+@pytest.mark.needs("kafka")
+@pytest.mark.timeout(180)
+class TestKafkaBus(DeliveryContract, GroupContract):
+    @pytest.fixture
+    def make_bus(self, kafka, prefix):
+        topics = wanted(Topics(replication=1, telemetry_partitions=4, other_partitions=4), prefix)
+        with Brokers(kafka.bootstrap, {}) as brokers:
+            list(brokers.carry_out(plan(topics, {})))
+        return lambda: KafkaBus(kafka.bootstrap, SETTINGS, prefix=prefix, poll_within=2.0)
