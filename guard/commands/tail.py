@@ -93,7 +93,7 @@ class _Show:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._color = screen().color
-        self._left_out = 0
+        self._shown = self._left_out = 0
 
     def __call__(self, messages: Iterable[Message]) -> None:
         for message in messages:
@@ -102,16 +102,20 @@ class _Show:
                 self._left_out += 1
             else:
                 sys.stdout.write(text + "\n")
+                self._shown += 1
         sys.stdout.flush()
 
     def sum_up(self) -> None:
+        """Say on stderr what a reader of the lines would otherwise not know."""
         if self._left_out:
-            click.echo(f"guard tail: {self._left_out} records that are not JSON, or deletions, left out", err=True)
+            click.echo(f"guard tail: left out what is not JSON, or a deletion: {self._left_out:,}", err=True)
+        elif not self._shown:
+            click.echo("guard tail: nothing there", err=True)
 
     def _readable(self, message: Message) -> str:
         line = readable(message)
         if not self._color:
-            return f"{line.time}  {line.about}  {line.text}"
+            return "  ".join(part for part in (line.time, line.about, line.text) if part)
         text = click.style(line.text, fg=_COLORS.get(line.tone), bold=line.tone is Tone.BAD)
         return f"{click.style(line.time, dim=True)}  {click.style(line.about, bold=True)}  {text}"
 
