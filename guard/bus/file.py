@@ -15,7 +15,8 @@ from typing import Self
 
 from guard.bus import COMPACTED, BusError, BusUnavailableError, Message, Outgoing, Position, Topic
 from guard.bus.file_consumer import FileConsumer
-from guard.bus.membership import partition_of
+from guard.bus.file_follower import FileFollower, before, newest
+from guard.bus.membership import partition_of, partitions
 from guard.bus.retention import compact, expire, give_back, make_room
 from guard.bus.schema import connect, identity, require_same
 from guard.bus.transaction import page, transaction, translated
@@ -89,7 +90,15 @@ class FileBus:
         """Join a group; see the protocol."""
         return FileConsumer(self._path, topics, group, session_timeout=self._timeout, clock=self._clock)
 
-    def scan(self, topic: Topic) -> Iterator[Message]:
+    def follow(self, topics: Sequence[Topic], *, since: float | None = None) -> FileFollower:
+        """Read topics on and on; see the protocol."""
+        return FileFollower(self._path, topics, since)
+
+    def partitions(self, topic: Topic) -> int:
+        """How many partitions a topic has: always the same."""
+        return partitions(topic)
+
+    def scan(self, topic: Topic, *, partition: int | None = None, since: float = 0.0) -> Iterator[Message]:
         """What the topic holds now, in pages, so that no transaction is long.
 
         A key of a compacted topic that is written meanwhile comes again with its newest record. The deletion of
@@ -99,12 +108,12 @@ class FileBus:
             BusUnavailableError: the bus is away.
         """
         with closing(connect(self._path, synchronous="NORMAL")) as connection:
-            after = 0
+            with translated(self._path):
+                after = before(connection, topic, since)
             # A key that is written anew moves behind the end: several passes, each shorter, until none has moved.
             for _ in range(_PASSES if topic in COMPACTED else 1):
                 with translated(self._path):
-                    newest = connection.execute("SELECT max(id) FROM log WHERE topic = ?", (topic,)).fetchone()
-                last = newest[0] or 0
+                    last = newest(connection, topic)
                 while after < last:
                     with translated(self._path):
                         rows = page(
@@ -116,7 +125,8 @@ class FileBus:
                             value=3,
                         )
                     for number, part, key, value, taken in rows:
-                        yield Message(Position(topic, part, number), key, value, taken)
+                        if partition in (None, part) and taken >= since:
+                            yield Message(Position(topic, part, number), key, value, taken)
                     after = rows[-1][0] if rows else last
 
     def close(self) -> None:
@@ -131,7 +141,7 @@ class FileBus:
         self.close()
 
     def _append(self, record: Outgoing, key: bytes, now: float) -> Position:
-        part = partition_of(record.topic, key)
+        part = partition_of(record.topic, key) if record.partition is None else record.partition
         size = len(key) + len(record.value or b"") + _ROW
         number = (
             self._writer.execute(
@@ -140,7 +150,7 @@ class FileBus:
             ).lastrowid
             or 0
         )
-        compact(self._writer, record.topic, record.key, number)
+        compact(self._writer, record.topic, part, record.key, number)
         return Position(record.topic, part, number)
 
     def _expire(self, now: float) -> None:
@@ -165,4 +175,6 @@ def _require_fit(record: Outgoing) -> bytes:
         raise BusError(f"the key {record.key[:50]!r} for {record.topic} cannot be written in UTF-8") from error
     if len(key) > _LONGEST_KEY:
         raise BusError(f"a key of {len(key)} bytes for {record.topic}: at most {_LONGEST_KEY} fit")
+    if record.partition is not None and not 0 <= record.partition < partitions(record.topic):
+        raise BusError(f"partition {record.partition} of {record.topic}: it has {partitions(record.topic)}")
     return key

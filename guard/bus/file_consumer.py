@@ -3,16 +3,17 @@
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from guard.bus import BusError, Message, Position, Topic
-from guard.bus.membership import Claims, Member, Place, boot_id, claims, generation, heartbeat, leave
+from guard.bus import BusError, BusUnavailableError, Message, Place, Position, Topic
+from guard.bus.file_follower import wait_for
+from guard.bus.membership import Member, boot_id, claims, generation, heartbeat, leave
+from guard.bus.progress import Progress
 from guard.bus.schema import connect, identity, require_same
 from guard.bus.transaction import page, transaction, translated
 
-_NAP_FIRST, _NAP_MOST = 0.01, 0.1
 _BEATS = 10
 """Heartbeats in a session timeout."""
 
@@ -40,41 +41,53 @@ class FileConsumer:
         self._member = Member(group, name, frozenset(topics), boot_id())
         self._connection = connect(path, synchronous="NORMAL")  # a lost commit of ours is a repeat
         self._file = identity(path)
-        self._claims: Claims = {}
-        self._next: dict[Place, int] = {}
+        self._progress = Progress()
+        self._paused = False
+        self._lag: dict[Place, int] = {}
         self._beat = float("-inf")
         self._generation = -1
         self._quiet: int | None = None
         self._polls = 0
 
     def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
-        """Wait for records of this member's partitions, sleeping a little longer each time there are none."""
-        deadline = time.monotonic() + timeout
-        nap = _NAP_FIRST
-        while True:
-            messages = self._look(limit)
-            left = deadline - time.monotonic()
-            if messages or left <= 0:
-                return messages
-            time.sleep(min(nap, left))
-            nap = min(nap * 2, _NAP_MOST)
+        """Wait for records of this member's partitions."""
+        return wait_for(lambda: self._look(limit), timeout)
 
-    def commit(self) -> None:
+    def commit(self, upto: Mapping[Place, int] | None = None) -> None:
         """Store how far this member came, in the partitions that it has held all the time since."""
         with transaction(self._connection, self._path):
             now = claims(self._connection, self._member.group, self._member.name)
             self._connection.executemany(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?)",
                 [
-                    (self._member.group, topic, part, self._next[topic, part])
-                    for (topic, part), claim in self._claims.items()
-                    if now.get((topic, part)) == claim
+                    (self._member.group, *place, offset)
+                    for place, offset in self._progress.committable(upto).items()
+                    if now.get(place) == self._progress.claims[place]
                 ],
             )
 
+    def pause(self) -> None:
+        """Give nothing for now. Polls still say that this member lives."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Give records again."""
+        self._paused = False
+        self._quiet = None
+
     def assigned(self) -> frozenset[Place]:
         """The partitions held at the last poll."""
-        return frozenset(self._claims)
+        return frozenset(self._progress.claims)
+
+    def claims(self) -> Mapping[Place, int]:
+        """The same, with the numbers of their claims."""
+        return dict(self._progress.claims)
+
+    def lag(self) -> Mapping[Place, int]:
+        """Records that are there and were not polled. While the bus is away, what it was before."""
+        with suppress(BusUnavailableError), translated(self._path):
+            self._lag = {place: self._left(place) for place in self._progress.claims}
+        return dict(self._lag)
 
     def close(self) -> None:
         """Leave the group. Where the bus is away, the session timeout does it."""
@@ -93,7 +106,7 @@ class FileConsumer:
                 return []
             if due or generation(self._connection, self._member.group) != self._generation:
                 self._attend()
-            messages = self._fetch(limit)
+            messages = [] if self._paused else self._fetch(limit)
         self._quiet = None if messages else version
         return messages
 
@@ -105,11 +118,12 @@ class FileConsumer:
             now = self._clock()
             mine = heartbeat(self._connection, self._member, now, self._timeout)
             turn = generation(self._connection, group)
-            fresh = {
-                place: self._committed(place) for place, claim in mine.items() if self._claims.get(place) != claim
-            }
-        kept = {place: offset for place, offset in self._next.items() if place in mine}
-        self._claims, self._next = mine, kept | fresh
+            held = self._progress.claims
+            fresh = {place: self._committed(place) for place, claim in mine.items() if held.get(place) != claim}
+        for place in set(held) - set(mine):
+            self._progress.lose(place)
+        for place, start in fresh.items():
+            self._progress.gain(place, mine[place], start)
         self._beat, self._generation = now, turn
 
     def _committed(self, place: Place) -> int:
@@ -118,13 +132,22 @@ class FileConsumer:
         ).fetchone()
         return int(row[0]) if row else 0
 
+    def _left(self, place: Place) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM log WHERE topic = ? AND part = ? AND id >= ?", (*place, self._start(place))
+        ).fetchone()
+        return int(row[0])
+
+    def _start(self, place: Place) -> int:
+        return self._progress.next(place) or 0
+
     def _fetch(self, limit: int) -> list[Message]:
         """Up to ``limit`` records, from another partition first each time: a busy one must not starve the rest."""
-        places = sorted(self._claims)
+        places = sorted(self._progress.claims)
         self._polls += 1
         start = self._polls % max(len(places), 1)
         messages: list[Message] = []
-        reached: dict[Place, int] = {}
+        reached: dict[Place, tuple[int, int]] = {}
         for topic, part in places[start:] + places[:start]:
             if len(messages) >= limit:
                 break
@@ -132,12 +155,13 @@ class FileConsumer:
                 self._connection.execute(
                     "SELECT id, key, value, time FROM log WHERE topic = ? AND part = ? AND id >= ?"
                     " ORDER BY id LIMIT ?",
-                    (topic, part, self._next[topic, part], limit - len(messages)),
+                    (topic, part, self._start((topic, part)), limit - len(messages)),
                 ),
                 value=2,
             )
             messages += [Message(Position(topic, part, n), key, value, taken) for n, key, value, taken in rows]
             if rows:
-                reached[topic, part] = rows[-1][0] + 1
-        self._next |= reached  # only now: what an error kept from the caller must not count as polled
+                reached[topic, part] = rows[0][0], rows[-1][0] + 1
+        for place, (first, after) in reached.items():
+            self._progress.polled(place, first, after)  # only now: what an error kept back was not polled
         return messages

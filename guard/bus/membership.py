@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guard.bus import Topic
+from guard.bus import Place, Topic
 
 _PARTITIONS = {Topic.TELEMETRY: 4, Topic.VERDICTS: 4, Topic.STATE: 4, Topic.SNAPSHOTS: 4}
 """Topics not named here have one. Fixed: more would move keys to other partitions."""
 
-Place = tuple[Topic, int]
 Claims = dict[Place, int]
 """Partition to number of the claim."""
 

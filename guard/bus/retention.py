@@ -30,10 +30,12 @@ _EXPIRE_TOMBSTONES = (
 )
 
 
-def compact(connection: sqlite3.Connection, topic: Topic, key: str, newest: int) -> None:
-    """Of a compacted topic keep the newest record of a key."""
+def compact(connection: sqlite3.Connection, topic: Topic, part: int, key: str, newest: int) -> None:
+    """Of a compacted topic keep the newest record of a key in its partition."""
     if topic in COMPACTED:
-        connection.execute("DELETE FROM log WHERE topic = ? AND key = ? AND id < ?", (topic, key, newest))
+        connection.execute(
+            "DELETE FROM log WHERE topic = ? AND key = ? AND part = ? AND id < ?", (topic, key, part, newest)
+        )
 
 
 def expire(connection: sqlite3.Connection, now: float) -> bool:
