@@ -40,7 +40,8 @@ def test_the_detector_may_join_the_group_that_it_joins():
 
 
 def test_names_stand_behind_the_prefix():
-    assert {acl.name for acl in acls(Role.AGENT, "User:a", prefix="t1.")} == {"t1.guard.telemetry"}
+    names = {acl.name for role in Role for acl in acls(role, "User:a", prefix="t1.")}
+    assert all(name.startswith("t1.guard") for name in names)
 
 
 def test_old_brokers_ask_one_thing_more_of_those_who_write():

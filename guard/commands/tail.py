@@ -116,7 +116,7 @@ class _Show:
         line = readable(message)
         if not self._color:
             return "  ".join(part for part in (line.time, line.about, line.text) if part)
-        text = click.style(line.text, fg=_COLORS.get(line.tone), bold=line.tone is Tone.BAD)
+        text = click.style(line.text, fg=_COLORS.get(line.tone), bold=line.tone is Tone.BAD or None)
         return f"{click.style(line.time, dim=True)}  {click.style(line.about, bold=True)}  {text}"
 
 

@@ -7,13 +7,14 @@ import sys
 import click
 
 from guard.bus import BusError
+from guard.bus.kafka_client import Credentials
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.report.plain import plain
 from guard.topics.acls import Acl, Role, acls, commands
 from guard.topics.admin import Brokers
 from guard.topics.plan import Plan, plan
-from guard.topics.wanted import Wanted, wanted
+from guard.topics.wanted import wanted
 
 _SCHEMA = "guard.acls/1"
 _LOSS = click.option(
@@ -40,7 +41,7 @@ def plan_(session: Session, as_json: bool, allow_loss: bool) -> None:
     """
     from guard.topics.render import document  # noqa: PLC0415  (rich is an extra)
 
-    topics = _wanted(session)
+    topics = wanted(session.config.topics)
     with _brokers(session) as brokers:
         found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
     if as_json:
@@ -62,7 +63,7 @@ def apply(session: Session, yes: bool, allow_loss: bool) -> None:
     Never deletes a topic or takes partitions or copies away, and never adds partitions to telemetry or snapshots.
     Ends 0 when the topics are as wanted, 1 when a difference was left alone, 2 when something could not be done.
     """
-    topics = _wanted(session)
+    topics = wanted(session.config.topics)
     with _brokers(session) as brokers:
         found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
         _show(found)
@@ -111,11 +112,11 @@ def acls_(
     """Show the least that each role needs, as commands for Kafka's own kafka-acls.sh."""
     if ":" not in principal or not principal.isprintable():
         raise click.BadParameter(f"{principal!r}: expected User:NAME", param_hint="--principal")
-    servers, prefix = _address(session)
+    servers = _servers(session)
     allowed = [
         acl
         for one in (Role if role == "all" else (Role(role),))
-        for acl in acls(one, principal.replace("{role}", one), prefix=prefix, idempotent_write=idempotent_write)
+        for acl in acls(one, principal.replace("{role}", one), idempotent_write=idempotent_write)
     ]
     if as_json:
         click.echo(json.dumps({"schema": _SCHEMA, "acls": [dataclasses.asdict(acl) for acl in allowed]}))
@@ -148,17 +149,12 @@ def _show(found: Plan) -> None:
     click.echo(table(found, width=screen().width, color=screen().color))
 
 
-def _wanted(session: Session) -> tuple[Wanted, ...]:
-    return wanted(session.config.topics, _address(session)[1])
-
-
-def _address(session: Session) -> tuple[str, str]:
-    """The brokers, and what the names of topics begin with."""
+def _servers(session: Session) -> str:
     kind, _, servers = session.config.bus.partition("://")
     if kind != "kafka" or not servers:
         raise BusError(f"bus {session.config.bus!r}: topics are made on Kafka alone; the file makes its own")
-    return servers, ""
+    return servers
 
 
 def _brokers(session: Session) -> Brokers:
-    return Brokers(_address(session)[0], {})
+    return Brokers(_servers(session), Credentials(session.config.kafka).options())

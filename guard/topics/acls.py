@@ -89,7 +89,7 @@ def acls(role: Role, principal: str, *, prefix: str = "", idempotent_write: bool
     Args:
         role: who.
         principal: as the brokers name it, ``User:guard-agent``.
-        prefix: what the names of topics begin with, in front of ``guard.``.
+        prefix: what the names of topics and groups begin with, in front of ``guard``.
         idempotent_write: also what brokers before 3.0 ask of an idempotent producer (KIP-679 ended it).
     """
     return tuple(_acls(role, principal, prefix, idempotent_write))
@@ -101,7 +101,7 @@ def _acls(role: Role, principal: str, prefix: str, idempotent_write: bool) -> It
             yield Acl(principal, Resource.TOPIC, f"{prefix}{topic}", Pattern.LITERAL, operation)
     if role in _GROUPS:
         name, pattern = _GROUPS[role]
-        yield Acl(principal, Resource.GROUP, name, pattern, Operation.READ)
+        yield Acl(principal, Resource.GROUP, f"{prefix}{name}", pattern, Operation.READ)
     if idempotent_write and _WRITES[role]:
         yield Acl(principal, Resource.CLUSTER, "kafka-cluster", Pattern.LITERAL, Operation.IDEMPOTENT_WRITE)
 

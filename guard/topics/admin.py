@@ -25,6 +25,7 @@ from kafka.errors import (
 )
 
 from guard.bus import BusError, BusUnavailableError
+from guard.bus.kafka_client import no_connection, server_list
 from guard.topics.acls import Acl, Operation, Pattern, Resource
 from guard.topics.plan import Existing, Plan
 from guard.topics.wanted import Wanted
@@ -59,15 +60,16 @@ class Brokers:
         options: how to connect, in kafka-python's names: TLS, SASL.
 
     Raises:
-        BusUnavailableError: no broker answers.
-        BusError: they do not let this client in.
+        BusUnavailableError: no broker answers, or lets this client in.
     """
 
     def __init__(self, servers: str, options: Mapping[str, Any]) -> None:
         self._servers = servers
         limits = {"request_timeout_ms": _TIMEOUT_MS, "bootstrap_timeout_ms": _TIMEOUT_MS}
-        with self._translated("connecting", "check the address, and the section kafka for TLS and SASL"):
-            self._client = KafkaAdminClient(bootstrap_servers=servers.split(","), **limits | dict(options))
+        try:
+            self._client = KafkaAdminClient(bootstrap_servers=server_list(servers), **limits | dict(options))
+        except KafkaError as error:
+            raise no_connection(servers, _TIMEOUT_MS / 1000) from error
 
     def existing(self, wanted: Sequence[Wanted]) -> dict[str, Existing]:
         """Those of the wanted topics that are there, by name, with what matters of their configuration."""
