@@ -7,9 +7,7 @@ when it is silent for three periods. Lines have no time of their own: arrival is
 
 import contextlib
 import os
-import re
 import selectors
-import signal
 import subprocess
 import tempfile
 import threading
@@ -23,6 +21,8 @@ from typing import IO, Self
 import msgspec
 
 from collectors import neuron_report
+from collectors.child_process import Reaped, how_it_ended
+from collectors.lines import Lines
 from collectors.neuron_report import Report
 
 LONGEST_LINE = 4 << 20
@@ -35,10 +35,6 @@ _QUEUE = 64
 """Reports that wait to be taken; they are megabytes each, so there is a bound."""
 _TAIL = 2048
 _READ = 1 << 18
-_POLL = 0.01
-"""Seconds between looks whether a child has ended: waitid(2) takes no time limit."""
-_PRIVATE = re.compile(r"\S*/\S*|\b(?:ami|subnet)-\w+")
-"""Paths and names in what the child says on stderr: gaps are sent, and these are not ours to send."""
 _GROUPS = ("neuroncore_counters", "execution_stats", "neuron_runtime_vcpu_usage")
 
 
@@ -153,7 +149,7 @@ class NeuronMonitor:
                 )
             except OSError as error:
                 return f"cannot start {self._command[0]}: {error.strerror}"
-            with _Reaped(child):
+            with Reaped(child):
                 return self._follow(child)
 
     def _follow(self, child: subprocess.Popen[bytes]) -> str | None:
@@ -174,7 +170,7 @@ class NeuronMonitor:
                 if err in ready:
                     hearing.tail = self._drain(selector, err, hearing.tail)
                 if out in ready and not self._read(out, hearing):
-                    return _how_it_ended(child, hearing.tail)
+                    return how_it_ended(child, hearing.tail)
                 silence = time.monotonic() - hearing.heard
                 # What is on its way may be a report that waited while this process was stopped; a line that was
                 # refused, or twice the patience, shows that it is not.
@@ -237,72 +233,7 @@ class _Hearing:
         self.first = True
         self.refused = False
         self.tail = b""
-        self.lines = _Lines()
-
-
-class _Lines:
-    """Cuts a stream into lines without holding a line that is too long: of that one only None is given."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def feed(self, raw: bytes) -> Iterator[bytes | None]:
-        *ends, rest = raw.split(b"\n")
-        for end in ends:
-            whole = None if self._size + len(end) > LONGEST_LINE else b"".join([*self._pieces, end])
-            self._pieces, self._size = [], 0
-            if whole is None or whole.strip():
-                yield whole
-        self._size += len(rest)
-        if self._size > LONGEST_LINE:
-            self._pieces = []
-        elif rest:
-            self._pieces.append(rest)
-
-
-class _Reaped:
-    """Kills the child's group on the way out, waits for the child, and closes its pipes.
-
-    The child is not reaped before its group was killed: until then no other process can get its number.
-    """
-
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._child.pid, number)
-            _ended_within(self._child, 0.5)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(5.0)
-        for stream in (self._child.stdout, self._child.stderr):
-            if stream is not None:
-                stream.close()
-
-
-def _how_it_ended(child: subprocess.Popen[bytes], tail: bytes) -> str:
-    end = _ended_within(child, 1.0)
-    if end is None:
-        return "closed its output"
-    last = _PRIVATE.sub("…", tail.decode("utf-8", "replace").strip().rpartition("\n")[2])[:120]
-    exited = end.si_code == os.CLD_EXITED
-    how = f"exited with {end.si_status}" if exited else f"was killed by signal {end.si_status}"
-    return f"{how} ({last})" if last else how
-
-
-def _ended_within(child: subprocess.Popen[bytes], seconds: float) -> os.waitid_result | None:
-    """How the child ended, without reaping it; None while it lives."""
-    deadline = time.monotonic() + seconds
-    while (end := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(_POLL)
-    return end
+        self.lines = Lines(LONGEST_LINE)
 
 
 @contextlib.contextmanager
