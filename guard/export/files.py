@@ -18,7 +18,7 @@ class Table(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what belongs at the end. Not after an error: the file is no good then."""
+        """Write what belongs at the end, while the file is still open; also of a table that is given up."""
         ...
 
 

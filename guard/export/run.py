@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -85,7 +86,13 @@ def _lines(messages: Iterator[Message], target: BinaryIO, counts: Counts) -> Non
 
 
 def _rows(messages: Iterator[Message], target: BinaryIO, kind: str, counts: Counts, topic: Topic) -> None:
-    writer = table(target, kind, COLUMNS[topic])
+    with closing(table(target, kind, COLUMNS[topic])) as writer:
+        for piece in _pieces(messages, counts):
+            writer.write(piece)
+            counts.rows += len(piece)
+
+
+def _pieces(messages: Iterator[Message], counts: Counts) -> Iterator[list[Row]]:
     piece: list[Row] = []
     size = 0
     for message in messages:
@@ -96,13 +103,10 @@ def _rows(messages: Iterator[Message], target: BinaryIO, kind: str, counts: Coun
             continue
         size += len(message.value or b"")
         if len(piece) >= _PIECE_ROWS or size >= _PIECE_BYTES:
-            writer.write(piece)
-            counts.rows += len(piece)
+            yield piece
             piece, size = [], 0
     if piece:
-        writer.write(piece)
-        counts.rows += len(piece)
-    writer.close()
+        yield piece
 
 
 def _set_aside(counts: Counts, message: Message, error: RecordError) -> None:
