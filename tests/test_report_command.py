@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from detectors.verdict import JobStatus, Role, Saying, Status, encode
 from guard.bus import Outgoing, Topic, open_bus
+from guard.bus.kafka_settings import KafkaSettings
 from guard.commands.report import command
 from tests.test_report import about_job, verdict
 
@@ -34,7 +35,7 @@ class Report:
 
     def __call__(self, *arguments: str) -> Result:
         report = SimpleNamespace(stale_after=self.stale_after)
-        session = SimpleNamespace(config=SimpleNamespace(bus=self.bus, report=report))
+        session = SimpleNamespace(config=SimpleNamespace(bus=self.bus, kafka=KafkaSettings(), report=report))
         result = CliRunner().invoke(command, arguments, obj=session)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result

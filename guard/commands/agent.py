@@ -52,7 +52,8 @@ def command(session: Session) -> None:
         ),
         panel=Panel(collectors),
         outbox=Outbox(
-            lambda: open_bus(config.bus), lambda: Spool(Path(config.agent.spool), config.agent.spool_bytes)
+            lambda: open_bus(config.bus, config.kafka),
+            lambda: Spool(Path(config.agent.spool), config.agent.spool_bytes),
         ),
         metrics=metrics,
         notifier=Notifier(),

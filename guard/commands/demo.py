@@ -14,6 +14,8 @@ import numpy  # noqa: F401, ICN001  (the workers need it: say so before they sta
 from rich.console import Console
 
 from guard.bus import BusError
+from guard.bus.kafka_settings import KafkaSettings
+from guard.commands import Session
 from guard.demo.processes import ChildDiedError
 from guard.demo.result import summary
 from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, run
@@ -48,9 +50,13 @@ from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, 
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep configurations, logs and the bus in this new or empty directory.",
 )
-@click.option("--bus", metavar="ADDRESS", help="Use this bus instead of an embedded one: file:PATH.")
+@click.option(
+    "--bus", metavar="ADDRESS", help="Use this bus instead of an embedded one: file:PATH or kafka://HOST:PORT,…"
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON; progress goes to stderr.")
+@click.pass_obj
 def command(
+    session: Session,
     *,
     nodes: int,
     fault: str,
@@ -70,8 +76,13 @@ def command(
         raise click.BadParameter(f"{node}: there are {nodes} nodes, 0 to {nodes - 1}", param_hint="--node")
     chosen = secrets.randbits(16) if seed is None else seed
     with _directory(keep) as directory:
-        options = Options(directory, nodes, Fault(fault), node, chosen, healthy_seconds, bus)
+        options = Options(directory, nodes, Fault(fault), node, chosen, healthy_seconds, bus, _kafka(session, bus))
         sys.exit(_show(options, as_json=as_json))
+
+
+def _kafka(session: Session, bus: str | None) -> KafkaSettings:
+    """How to speak with the bus: the configuration is read for Kafka alone; the demo needs none otherwise."""
+    return session.config.kafka if bus and bus.startswith("kafka:") else KafkaSettings()
 
 
 def _show(options: Options, *, as_json: bool) -> int:

@@ -79,7 +79,7 @@ def _report(
     config = session.config
     now = time.time()
     try:
-        health = ask(read_state(config.bus), now, config.report.stale_after)
+        health = ask(read_state(config.bus, config.kafka), now, config.report.stale_after)
     except (NotAnsweredError, BusError) as error:
         if as_json:
             click.echo(unanswered(str(error), now))

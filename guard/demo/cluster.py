@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,13 @@ class Node:
 class Cluster:
     """Lays out the files of all nodes in ``directory``, and starts their processes."""
 
-    def __init__(self, name: str, directory: Path, count: int, seed: int, bus: str) -> None:
+    def __init__(self, name: str, directory: Path, count: int, seed: int, bus: Mapping[str, Any]) -> None:
         self.name = name
         self.nodes = [Node(index, f"demo-node-{index}", directory / f"node-{index}") for index in range(count)]
         self.detector = directory / "detect.yaml"
         self.checkpoint = directory / "checkpoint.npz"
         self._seed = seed
-        base: dict[str, Any] = {"cluster": name, "bus": bus}
+        base: dict[str, Any] = {"cluster": name, **bus}
         for node in self.nodes:
             node.rings.mkdir(parents=True)
             _write(node.configuration, base | _node_settings(node))

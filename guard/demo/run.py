@@ -8,17 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 from rich.console import Console
 
 from collectors import telemetry
 from collectors.telemetry import RecordError
 from detectors import verdict
 from guard.bus import BusUnavailableError, Consumer, Topic, open_bus
+from guard.bus.kafka_settings import KafkaSettings
 from guard.demo.cluster import Cluster, guard, outcomes
 from guard.demo.display import Display, said
 from guard.demo.processes import Child, Processes
@@ -66,6 +68,7 @@ class Options:
     seed: int = 0
     healthy_seconds: float = 20.0
     bus: str | None = None
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
 
     @property
     def slowed(self) -> str | None:
@@ -183,8 +186,10 @@ def run(options: Options, console: Console) -> Result:
     """
     start = time.monotonic()
     bus_address = options.bus or f"file:{options.directory / 'bus.sqlite'}"
-    cluster = Cluster(f"demo-{secrets.token_hex(3)}", options.directory, options.nodes, options.seed, bus_address)
-    with _ending_on_signals(), open_bus(bus_address) as bus, Processes(options.directory) as processes:
+    where = {"bus": bus_address, "kafka": msgspec.to_builtins(options.kafka)}
+    cluster = Cluster(f"demo-{secrets.token_hex(3)}", options.directory, options.nodes, options.seed, where)
+    opened = open_bus(bus_address, options.kafka)
+    with _ending_on_signals(), opened as bus, Processes(options.directory) as processes:
         consumer = bus.consume([Topic.TELEMETRY, Topic.VERDICTS], f"{cluster.name}-display")
         with contextlib.closing(consumer):
             playing = _Run(options, cluster, processes, consumer)
