@@ -20,12 +20,13 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from guard.bus import BusUnavailableError, Message, Place, Position, Topic
 from guard.bus.kafka_client import Credentials, named, no_connection, translated
 from guard.bus.kafka_settings import KafkaSettings
+from guard.bus.progress import Progress
 
 _CONNECT = 10.0
 _REQUEST = 6_000
 _COMMIT = 3_000
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-"""What a commit meets when the group has moved on: what it was for is read again by whoever has it now."""
+"""What a commit meets when the group has moved on."""
 
 _LOOK = 2.0
 """Seconds without a record after which the leaders are asked whether there is any: else a broker that is away and
@@ -69,8 +70,10 @@ class _Reader:
         self, servers: Sequence[str], credentials: Credentials, topics: Sequence[Topic], prefix: str
     ) -> None:
         self._name, self._credentials = ",".join(servers), credentials
+        self._prefix = prefix
         self._topics = {prefix + topic: topic for topic in topics}
         self._consumer: KafkaConsumer
+        self._newest: dict[TopicPartition, int] = {}
         self._answered = self._asked = time.monotonic()
 
     def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
@@ -110,7 +113,7 @@ class _Reader:
             return
         self._asked = now
         try:
-            self._consumer.end_offsets(places, timeout_ms=int(_LOOK * 500))
+            self._newest |= self._consumer.end_offsets(places, timeout_ms=int(_LOOK * 500))
         except KafkaError as error:
             if now - self._answered > _DEAF:
                 silent = f"{now - self._answered:.0f} s"
@@ -152,23 +155,21 @@ class KafkaFollower(_Reader):
             self._consumer.seek(place, offset)
 
 
-class _Claims(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Numbers what is assigned: a partition that was lost and got back has another number."""
+class _Holding(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Keeps the member's progress in step with what the group assigns."""
 
-    def __init__(self) -> None:
-        self.claims: dict[TopicPartition, int] = {}
-        self._number = 0
+    def __init__(self, member: "KafkaMember") -> None:
+        self._member = member
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """These are ours now."""
         for place in assigned:
-            self._number += 1
-            self.claims[place] = self._number
+            self._member.gain(place)
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """These are others' now."""
         for place in revoked:
-            self.claims.pop(place, None)
+            self._member.lose(place)
 
     on_partitions_lost = on_partitions_revoked
 
@@ -188,6 +189,10 @@ class KafkaMember(_Reader):
     ) -> None:
         super().__init__(servers, Credentials(settings), topics, prefix)
         session = settings.session_timeout
+        self._progress = Progress()
+        self._paused = False
+        self._claims = 0
+        self._holder = ""
         self._consumer = make_consumer(
             servers,
             self._credentials,
@@ -198,37 +203,42 @@ class KafkaMember(_Reader):
             heartbeat_interval_ms=int(session * 1000 / 4),
             max_poll_interval_ms=int(poll_within * 1000),
         )
-        self._listener = _Claims()
-        self._paused = False
-        self._polled: dict[TopicPartition, int] = {}
-        self._consumer.subscribe(list(self._topics), listener=self._listener)
+        self._consumer.subscribe(list(self._topics), listener=_Holding(self))
 
     def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
         """Wait for records of the partitions held; see the protocol."""
-        if self._paused:
-            self._consumer.pause(*self._consumer.assignment())  # those that came while pausing, too
-        return super().poll(timeout, limit)
+        messages = super().poll(timeout, limit)
+        if self._progress.claims and self._member_id() != self._holder:
+            self._begin_anew()
+            return []
+        first: dict[Place, int] = {}
+        last: dict[Place, int] = {}
+        for message in messages:
+            place = (message.position.topic, message.position.partition)
+            first.setdefault(place, message.position.offset)
+            last[place] = message.position.offset
+        for place, offset in last.items():
+            self._progress.polled(place, first[place], offset + 1)
+        return messages
 
     def commit(self, upto: Mapping[Place, int] | None = None) -> None:
         """Store how far the effects reach, of what is still held; see the protocol."""
-        held = self._consumer.assignment()
-        wanted = {
-            place: offset
-            for place in held
-            if (offset := self._reached(place) if upto is None else upto.get(self._place(place))) is not None
+        offsets = {
+            self._native(place): OffsetAndMetadata(offset, "", -1)
+            for place, offset in self._progress.committable(upto).items()
         }
-        offsets = {place: OffsetAndMetadata(offset, "", -1) for place, offset in wanted.items()}
         try:
             if offsets:
                 self._consumer.commit(offsets, timeout_ms=_COMMIT)
         except _LOST:
-            return
+            return  # the group has moved on: whoever holds them now reads them again
         except KafkaError as error:
             raise translated(error, self._name, f"committing {named(self._topics)}") from error
 
     def pause(self) -> None:
         """Let polls give nothing."""
         self._paused = True
+        self._consumer.pause(*self._consumer.assignment())
 
     def resume(self) -> None:
         """Let polls give records again."""
@@ -237,28 +247,61 @@ class KafkaMember(_Reader):
 
     def assigned(self) -> frozenset[Place]:
         """The partitions held at the last poll."""
-        return frozenset(self.claims())
+        return frozenset(self._progress.claims)
 
     def claims(self) -> Mapping[Place, int]:
         """The partitions held at the last poll, numbered."""
-        held = self._consumer.assignment()
-        return {self._place(place): number for place, number in self._listener.claims.items() if place in held}
+        return dict(self._progress.claims)
 
     def lag(self) -> Mapping[Place, int]:
         """Records that were not polled, as last heard."""
         behind = {}
-        for place in self._consumer.assignment():
-            newest, reached = self._consumer.highwater(place), self._reached(place)
-            if newest is not None and reached is not None:
-                behind[self._place(place)] = max(0, newest - reached)
+        for place in self._progress.claims:
+            native = self._native(place)
+            # With fetched records comes how many there are; of a partition that gives none the leader was asked.
+            newest = max(self._consumer.highwater(native) or 0, self._newest.get(native, 0))
+            reached = self._reached(native)
+            if reached is not None:
+                behind[place] = max(0, newest - reached)
         return behind
 
     def close(self) -> None:
         """Leave the group at once."""
         self._consumer.close(autocommit=False, timeout_ms=1000)
 
-    def _place(self, place: TopicPartition) -> Place:
-        return self._topics[place.topic], place.partition
+    def gain(self, place: TopicPartition) -> None:
+        """A partition is ours from now on."""
+        self._claims += 1
+        self._holder = self._member_id()
+        self._progress.gain((self._topics[place.topic], place.partition), self._claims)
+        if self._paused:
+            self._consumer.pause(place)
+
+    def lose(self, place: TopicPartition) -> None:
+        """A partition is ours no more."""
+        self._progress.lose((self._topics[place.topic], place.partition))
+
+    def _begin_anew(self) -> None:
+        """The group had taken us for dead. kafka-python goes on where it was, as if nobody had read meanwhile."""
+        held = self._consumer.assignment()
+        for place in list(self._progress.claims):
+            self._progress.lose(place)
+        try:
+            for place in held:
+                offset = self._consumer.committed(place, timeout_ms=_COMMIT)
+                if offset is None:
+                    self._consumer.seek_to_beginning(place)
+                else:
+                    self._consumer.seek(place, offset)
+                self.gain(place)
+        except KafkaError as error:
+            raise translated(error, self._name, f"coming back to {named(self._topics)}") from error
+
+    def _member_id(self) -> str:
+        return str(self._consumer.group_metadata().member_id)
+
+    def _native(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._prefix + place[0], place[1])
 
     def _reached(self, place: TopicPartition) -> int | None:
         # `position()` asks the brokers where none is known yet; this must not wait.

@@ -112,8 +112,11 @@ class KafkaPublisher:
             # Read at each call: a topic that is not known yet may be waited for until the deadline.
             producer.config["max_block_ms"] = max(int(self._left(deadline) * 1000), 1)
             name, partition = self._prefix + record.topic, record.partition
+            there = len(producer.partitions_for(name))
             if partition is None:
-                partition = partition_of(key, len(producer.partitions_for(name)))
+                partition = partition_of(key, there)
+            elif not 0 <= partition < there:
+                raise BusError(f"{record.topic} has {there} partitions, there is no partition {partition}")
             future = producer.send(name, record.value, key, partition=partition)
             waiting.append((record.topic, size, future))
             held += size
