@@ -38,7 +38,7 @@ def settle(consumers: Sequence[Consumer], done: Callable[[], bool], patience: fl
     while not done():
         assert time.monotonic() < deadline, f"not settled: {[sorted(c.assigned()) for c in consumers]}"
         for consumer in consumers:
-            messages += consumer.poll(0.02)
+            messages += consumer.poll(0.1)
     return messages
 
 

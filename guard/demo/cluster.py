@@ -55,7 +55,8 @@ class Cluster:
         for node in self.nodes:
             node.rings.mkdir(parents=True)
             _write(node.configuration, base | _node_settings(node))
-        _write(self.detector, base | {"detect": {"window": _WINDOW, "lateness": _LATENESS}})
+        policy = {"window": _WINDOW, "lateness": _LATENESS}
+        _write(self.detector, base | {"detect": policy, "detector": {"metrics": None}})
 
     def start_services(self, processes: Processes) -> None:
         """Start the detector and all agents."""

@@ -6,6 +6,7 @@ import time
 
 import psutil
 
+from collectors.telemetry import Telemetry
 from detectors.detector import Detector
 from detectors.policy import Policy
 from tools.bench.page import Figure, Section
@@ -60,7 +61,7 @@ def watch(nodes: int, windows: int) -> tuple[list[float], list[float], list[int]
     return memory, seconds, sizes
 
 
-def _fold(detector: Detector, batch: list) -> float:  # type: ignore[type-arg]
+def _fold(detector: Detector, batch: list[Telemetry]) -> float:
     start = time.process_time()
     detector.fold(batch)
     batch.clear()

@@ -25,14 +25,14 @@ from guard import steps
 SEED = 20261124
 HALF_WIDTH = 0.003
 """Of the 95 % interval, relative. Wider than this, it says little of a hook that costs a thousandth at most."""
-_FEWEST, _LONGEST = 100, 240.0
+_FEWEST, _LONGEST = 600, 240.0
 """Blocks to measure at least, and seconds until it is given up on a machine that is too noisy."""
 _LOOK = 20
 """Blocks between looks at the width. It decides on the width alone, never on where the interval lies."""
-_WARM = 5
+_WARM = 20
 _TIMED = 100
-_BATCH, _INPUTS, _HIDDEN, _RATE = 4096, 256, 256, 0.05
-"""A step of some 100 ms: what the hook's share is promised of."""
+_BATCH, _INPUTS, _HIDDEN, _RATE = 1024, 256, 256, 0.05
+"""A step of some 25 ms: on a busy machine longer ones are interrupted too often to compare. It empties the caches."""
 
 Spent = tuple[float, float]
 """Seconds of a block's steps without the hook, and with it."""

@@ -47,7 +47,7 @@ class FleetRecords:
 def _template(chance: random.Random) -> Telemetry:
     ranks = range(RANKS)
 
-    def spread(mean: float) -> list[float]:
+    def spread(mean: float) -> list[float | None]:
         return [round(mean * chance.gauss(1, 0.003), 6) for _ in ranks]
 
     sections = {name: spread(mean) for name, mean in _SECTIONS.items()}
@@ -76,7 +76,7 @@ def _template(chance: random.Random) -> Telemetry:
             duration=spread(9.68),
             slowest=spread(1.24),
             sections=sections,
-            peak={name: [round(value / 7, 6) for value in column] for name, column in sections.items()},
+            peak={name: [round((value or 0.0) / 7, 6) for value in column] for name, column in sections.items()},
             synced=True,
             current=["compute"] * RANKS,
             current_age=spread(0.31),
