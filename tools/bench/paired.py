@@ -32,7 +32,7 @@ _LOOK = 20
 _WARM = 20
 _TIMED = 100
 _BATCH, _INPUTS, _HIDDEN, _RATE = 1024, 256, 256, 0.05
-"""A step of some 25 ms: on a busy machine longer ones are interrupted too often to compare. It empties the caches."""
+"""A step of some 25 ms: on a busy machine longer ones are interrupted too often. It empties the caches too."""
 
 Spent = tuple[float, float]
 """Seconds of a block's steps without the hook, and with it."""
