@@ -1,6 +1,8 @@
 """``guard topics`` against real brokers: what it plans is what they take, and what they take is as planned."""
 
 import json
+import time
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -16,10 +18,11 @@ from kafka.admin import (
 )
 from kafka.admin import ResourceType as KafkaResource
 
-from guard.bus import BusError, BusUnavailableError, Topic
-from guard.bus.kafka_settings import KafkaSettings
+from guard.bus import BusError, BusUnavailableError, Outgoing, Topic
+from guard.bus.kafka import KafkaBus
+from guard.bus.kafka_settings import KafkaSettings, Security
 from guard.commands.topics import command
-from guard.topics.acls import Role, acls
+from guard.topics.acls import DETECTOR_GROUP, Role, acls
 from guard.topics.admin import Brokers
 from guard.topics.plan import plan
 from guard.topics.settings import Topics
@@ -175,3 +178,94 @@ def test_an_agent_may_neither_make_nor_configure_topics(secure_kafka, prefix):
 def test_brokers_without_an_authorizer_say_so(brokers):
     with pytest.raises(BusError, match="SecurityDisabled"):
         brokers.allow(acls(Role.AGENT, "User:a"))
+
+
+class Roles:
+    """Each role's client of one installation on the secure cluster, with no more than its permissions."""
+
+    def __init__(self, cluster, prefix, path):
+        self._cluster, self._prefix, self._path = cluster, prefix, path
+        options = cluster.security.with_certificate("administrator")
+        with Brokers(cluster.addresses(Listener.MUTUAL), options) as brokers:
+            carry_out(brokers, Topics(replication=1, telemetry_partitions=1, other_partitions=1), prefix)
+            for role in Role:
+                brokers.allow(acls(role, f"User:{role}", prefix=prefix))
+
+    def bus(self, role):
+        password = self._path / role
+        password.write_text(self._cluster.security.passwords[role])
+        settings = KafkaSettings(
+            security=Security.SASL_TLS,
+            ca=str(self._cluster.security.authority.certificate),
+            username=str(role),
+            password_file=str(password),
+        )
+        return KafkaBus(self._cluster.addresses(Listener.SCRAM), settings, prefix=self._prefix)
+
+    def may_write(self, role):
+        """Topics that the role can write."""
+        with self.bus(role) as bus:
+            return {topic for topic in Topic if allowed(bus.publish, [Outgoing(topic, "k", b"x")], 10)}
+
+    def may_read(self, role):
+        """Topics that the role can read."""
+        with self.bus(role) as bus:
+            return {topic for topic in Topic if allowed(lambda topic: list(bus.scan(topic)), topic)}
+
+
+def allowed(act, *arguments):
+    try:
+        act(*arguments)
+    except BusUnavailableError as error:
+        if "AuthorizationFailed" not in str(error):
+            raise  # no refusal
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def roles(secure_kafka, tmp_path_factory):
+    return Roles(secure_kafka, f"t{uuid.uuid4().hex[:8]}.", tmp_path_factory.mktemp("roles"))
+
+
+ALL = set(Topic)
+
+
+@pytest.mark.parametrize(
+    ("role", "reads", "writes"),
+    [
+        (Role.AGENT, set(), {Topic.TELEMETRY}),
+        (
+            Role.DETECTOR,
+            {Topic.TELEMETRY, Topic.STATE, Topic.SNAPSHOTS, Topic.LEDGER},
+            {Topic.VERDICTS, Topic.STATE, Topic.SNAPSHOTS, Topic.DEADLETTER},
+        ),
+        (
+            Role.REMEDIATOR,
+            {Topic.TELEMETRY, Topic.VERDICTS, Topic.STATE, Topic.CONTROL, Topic.LEDGER},
+            {Topic.LEDGER, Topic.DEADLETTER},
+        ),
+        (Role.READER, ALL, set()),
+        (Role.OPERATOR, ALL, {Topic.CONTROL}),
+    ],
+)
+def test_each_role_does_what_it_must_and_is_refused_the_rest(roles, role, reads, writes):
+    assert roles.may_write(role) == writes
+    assert roles.may_read(role) == reads
+
+
+def test_the_detector_joins_its_group_and_an_agent_does_not(roles):
+    def joins(role):
+        with roles.bus(role) as bus:
+            member = bus.consume([Topic.TELEMETRY], DETECTOR_GROUP)
+            try:
+                deadline = time.monotonic() + 30
+                while not member.assigned() and time.monotonic() < deadline:
+                    member.poll(0.5)
+                return bool(member.assigned())
+            finally:
+                member.close()
+
+    assert joins(Role.DETECTOR)
+    with pytest.raises(BusError, match="not allowed"):
+        joins(Role.AGENT)

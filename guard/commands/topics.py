@@ -93,7 +93,7 @@ def apply(session: Session, yes: bool, allow_loss: bool) -> None:
     help="Who connects, as the brokers name it; {role} stands for the role.",
 )
 @click.option(
-    "--idempotent-write", is_flag=True, help="Also what brokers before 3.0 ask of every producer, on the cluster."
+    "--idempotent-write", is_flag=True, help="Also what brokers before 2.8 ask of every producer, on the cluster."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, guard.acls/1.")
 @click.option("--apply", "applies", is_flag=True, help="Add them on the brokers, after asking.")

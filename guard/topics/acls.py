@@ -90,7 +90,7 @@ def acls(role: Role, principal: str, *, prefix: str = "", idempotent_write: bool
         role: who.
         principal: as the brokers name it, ``User:guard-agent``.
         prefix: what the names of topics and groups begin with, in front of ``guard``.
-        idempotent_write: also what brokers before 3.0 ask of an idempotent producer (KIP-679 ended it).
+        idempotent_write: also what brokers before 2.8 ask of an idempotent producer (KIP-679).
     """
     return tuple(_acls(role, principal, prefix, idempotent_write))
 
