@@ -15,6 +15,13 @@ from guard.bus import BusUnavailableError
 from guard.commands import root
 from guard.commands.root import run
 
+COMMANDS = (
+    *("agent", "check", "config"),
+    *("detect", "report", "topics"),
+    *("tail", "export", "deadletter", "replay"),
+    "demo",
+)
+
 
 def guard(*arguments, **options):
     return subprocess.run(
@@ -37,7 +44,7 @@ def test_help_names_every_command_and_imports_none():
     program = "import sys; from guard.commands.root import run; run(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     *_, loaded = done.stdout.splitlines()
-    for name in ("agent", "check", "config", "demo", "detect", "replay", "report"):
+    for name in COMMANDS:
         assert f"  {name} " in done.stdout
         assert f"guard.commands.{name}" not in loaded.split()
     assert not {"msgspec", "yaml", "numpy", "rich", "sqlite3"} & set(loaded.split())
@@ -54,7 +61,7 @@ def test_help_is_quick():
     assert min(seconds() for _ in range(5)) < 0.15
 
 
-@pytest.mark.parametrize("name", ["agent", "check", "config", "demo", "detect", "replay", "report"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_table_is_there_and_has_help(name):
     result = CliRunner().invoke(root.guard, [name, "--help"])
     assert result.exit_code == 0, result.output
@@ -84,9 +91,8 @@ def test_config_prints_what_is_in_force_and_where_from(tmp_path):
 
 def test_config_schema_describes_every_section():
     schema = json.loads(guard("config", "--schema", env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout)
-    assert {"cluster", "bus", "node", "agent", "detect", "report", "topics"} == set(
-        schema["$defs"]["Config"]["properties"]
-    )
+    sections = ("cluster", "bus", "node", "agent", "detect", "detector", "report", "kafka", "topics")
+    assert set(sections) == set(schema["$defs"]["Config"]["properties"])
     assert schema["$defs"]["Agent"]["properties"]["period"]["default"] == 10.0
     assert schema["$defs"]["Agent"]["additionalProperties"] is False
 
