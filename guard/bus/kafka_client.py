@@ -4,24 +4,32 @@ kafka-python says little when it cannot connect, and says why in its log alone: 
 our errors, and nothing of it into the log of the process.
 """
 
+import importlib.util
 import logging
 import os
 import ssl
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kafka.errors import (
     AuthorizationError,
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
+    SaslAuthenticationFailedError,
     UnknownTopicOrPartitionError,
 )
+from kafka.net.compat import KafkaNetClient
 
 from guard.bus import BusError, BusUnavailableError
 from guard.bus.kafka_settings import KafkaSettings, Mechanism, Security
 
+_METADATA = 60_000
+"""Milliseconds after which topics and leaders are asked for again, if nothing went wrong."""
+_RECONNECT = 1_000
 _LONGEST = 200
 """Characters of kafka-python's last words that an error quotes."""
 
@@ -39,8 +47,10 @@ class _LastWords(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep its first line."""
-        self.text = " ".join(record.getMessage().split("\n", 1)[0].split())[:_LONGEST]
+        """Keep its first line, unless it only says that what failed has failed."""
+        text = " ".join(record.getMessage().split("\n", 1)[0].split())[:_LONGEST]
+        if not text.startswith("Bootstrap failed"):
+            self.text = text
 
 
 _last = _LastWords()
@@ -82,9 +92,10 @@ class Credentials:
             if settings.mechanism is Mechanism.SCRAM_SHA_512:
                 options["sasl_plain_username"] = settings.username
                 options["sasl_plain_password"] = _password(self._password_file())
-            elif settings.region is not None:
-                # kafka-python asks botocore, which asks the environment.
-                os.environ.setdefault("AWS_DEFAULT_REGION", settings.region)
+            else:
+                require("botocore", "kafka.mechanism is aws-msk-iam")
+                if settings.region is not None:  # kafka-python asks botocore, which asks the environment
+                    os.environ["AWS_DEFAULT_REGION"] = settings.region
         return options
 
     def _context(self) -> ssl.SSLContext:
@@ -130,11 +141,88 @@ def _password(file: Path) -> str:
     return password
 
 
+_EXTRAS = {"botocore": "msk", "lz4": "lz4"}
+
+
+def require(package: str, wanted: str) -> None:
+    """Refuse what needs a package that is not here.
+
+    Raises:
+        BusError: says which extra brings it.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise BusError(f"{wanted}, which needs {package}: pip install 'trn-guard[{_EXTRAS[package]}]'")
+
+
+class _Client:
+    """Makes a client of kafka-python, and can close it where the one who asked for it failed."""
+
+    def __init__(self) -> None:
+        self.made: KafkaNetClient | None = None
+
+    def __call__(self, **options: Any) -> KafkaNetClient:
+        self.made = KafkaNetClient(**options)
+        # The option of this name does not get here, and asking for a topic would make it, as the brokers like.
+        self.made.cluster.config["allow_auto_create_topics"] = False
+        return self.made
+
+
+def connected(
+    kind: Any, servers: Sequence[str], credentials: Credentials, within: float, **options: Any
+) -> tuple[Any, Any]:
+    """A producer or consumer of kafka-python's that has found the cluster, and what it knows of the cluster.
+
+    Args:
+        kind: its class.
+        servers: some of the brokers.
+        credentials: how to connect.
+        within: seconds to find the cluster.
+        options: of this kind.
+
+    Raises:
+        BusUnavailableError: no broker let us in.
+    """
+    client, within = _Client(), max(within, 0.1)
+    access = credentials.options()
+    _last.text = ""
+    try:
+        made = kind(
+            kafka_client=client,
+            bootstrap_servers=list(servers),
+            bootstrap_timeout_ms=int(within * 1000),
+            client_id="guard",
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=_METADATA,
+            reconnect_backoff_max_ms=_RECONNECT,
+            metrics_enabled=False,
+            **options,
+            **access,
+        )
+    except BaseException as error:
+        if client.made is not None:
+            client.made.close()
+        if isinstance(error, KafkaTimeoutError):
+            raise no_connection(",".join(servers), within) from error
+        if isinstance(error, KafkaError):
+            raise translated(error, ",".join(servers), "connecting") from error
+        raise
+    return made, client.made.cluster  # type: ignore[union-attr]  # kind asked for it
+
+
+def answers(cluster: Any, within: float) -> bool:
+    """Whether a broker says within so many seconds what the cluster is like, if only that a topic is not there."""
+    done = threading.Event()
+    future = cluster.request_update()
+    future.add_both(lambda _: done.set())
+    done.wait(max(within, 0.0))
+    return bool(future.is_done and isinstance(future.exception, UnknownTopicOrPartitionError | None))
+
+
 def no_connection(servers: str, seconds: float) -> BusUnavailableError:
     """Nobody let us in."""
     why = f" (kafka: {_last.text})" if _last.text else ""
     return BusUnavailableError(
-        f"no broker of {servers} let us in within {seconds:g} s{why}: is it up, and are security, certificates "
+        f"no broker of {servers} let us in within {seconds:.1f} s{why}: is it up, and are security, certificates "
         "and password in `kafka` those that it wants?"
     )
 
@@ -147,14 +235,19 @@ def translated(error: KafkaError, servers: str, what: str) -> BusError:
     text = f"kafka {servers}, {what}: "
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return BusError(f"{text}the record is larger than the brokers take")
+    if isinstance(error, SaslAuthenticationFailedError):
+        return BusUnavailableError(
+            f"{text}the brokers do not accept the user name and the password, or the role, of `kafka`"
+        )
     if isinstance(error, AuthorizationError):
         return BusUnavailableError(
             f"{text}not allowed ({type(error).__name__}); `guard topics acls` prints what each role needs"
         )
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusUnavailableError(f"{text}no such topic; `guard topics apply` makes them")
-    why = " ".join(str(error).split())[:_LONGEST]
-    return BusUnavailableError(f"{text}{type(error).__name__}{': ' if why else ''}{why}")
+    kind = type(error).__name__
+    why = " ".join(str(error).split()).removeprefix(kind).lstrip(": ")[:_LONGEST]
+    return BusUnavailableError(f"{text}{kind}{': ' if why else ''}{why}")
 
 
 def server_list(address: str) -> list[str]:
