@@ -57,6 +57,10 @@ class DetectorProcesses:
             self.start(number)
         return number
 
+    def end(self, number: int) -> None:
+        """End one in good order."""
+        self._end(number, signal.SIGTERM)
+
     def metric(self, number: int, name: str) -> dict[str, float]:
         """The values of a metric by its labels, empty where the process does not answer."""
         try:

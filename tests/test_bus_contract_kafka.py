@@ -4,11 +4,8 @@ import pytest
 
 from guard.bus.kafka import KafkaBus
 from guard.bus.kafka_settings import KafkaSettings
-from guard.topics.admin import Brokers
-from guard.topics.plan import plan
-from guard.topics.settings import Topics
-from guard.topics.wanted import wanted
 from tests.bus_contract import SESSION, BusContract
+from tests.kafka_fixtures import make_topics
 
 SETTINGS = KafkaSettings(session_timeout=SESSION)
 
@@ -20,7 +17,5 @@ class TestKafkaBus(BusContract):
 
     @pytest.fixture
     def make_bus(self, kafka, prefix):
-        topics = wanted(Topics(replication=1, telemetry_partitions=4, other_partitions=4), prefix)
-        with Brokers(kafka.bootstrap, {}) as brokers:
-            list(brokers.carry_out(plan(topics, {})))
+        make_topics(kafka.bootstrap, prefix)
         return lambda: KafkaBus(kafka.bootstrap, SETTINGS, prefix=prefix, poll_within=2 * SESSION)

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -6,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import msgspec
 import pytest
 
 from collectors.telemetry import Telemetry, encode
+from detectors.detector import Detector
 from detectors.policy import Policy
 from detectors.verdict import JobVerdict, Saying, Verdict, decode
-from guard.bus import Bus, BusUnavailableError, Outgoing, Topic, open_bus
-from guard.detect import GROUP, DetectService
+from guard.bus import Bus, BusUnavailableError, Outgoing, Position, Topic, open_bus
+from guard.bus.file import FileBus
+from guard.detect import GROUP, DetectService, Metrics
 from guard.systemd import Notifier
 from tests.fleet import QUICK, Fleet, slow_from
 
@@ -35,6 +38,19 @@ RECORDS = recent(Fleet(nodes=5, slow=slow_from(2, 4, 2.0)).records(30))
 
 def publish(bus: Bus, records: list[Telemetry]) -> None:
     bus.publish([Outgoing(Topic.TELEMETRY, record.key, encode(record)) for record in records], 5.0)
+
+
+def later(records: list[Telemetry], periods: int) -> list[Telemetry]:
+    return [replace(record, seq=record.seq + periods, time=record.time + 10.0 * periods) for record in records]
+
+
+def committed(bus: Bus) -> int:
+    """How many records the group would not read again."""
+    with contextlib.closing(bus.consume([Topic.TELEMETRY], GROUP)) as consumer:
+        again = 0
+        while messages := consumer.poll(0.3):
+            again += len(messages)
+    return len(list(bus.scan(Topic.TELEMETRY))) - again
 
 
 def said(bus: Bus, topic: Topic = Topic.VERDICTS) -> list[Saying]:
@@ -55,9 +71,10 @@ def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 
 @contextmanager
-def serving(opener: Callable[[], Bus], policy: Policy = QUICK) -> Iterator[None]:
+def serving(opener: Callable[[], Bus], policy: Policy = QUICK, metrics: Metrics | None = None) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=DetectService(opener, policy, Notifier(), stop).run, daemon=True)
+    service_ = DetectService(opener, policy, Notifier(), stop, metrics)
+    thread = threading.Thread(target=service_.run, daemon=True)
     thread.start()
     try:
         yield
@@ -96,15 +113,57 @@ def test_what_cannot_be_read_goes_to_the_dead_letters_and_stops_nothing(address:
     assert garbage["reason"]
 
 
-def test_effects_come_before_the_commit(address: str) -> None:
+def test_who_comes_next_repeats_at_most_and_says_nothing_else(address: str) -> None:
     with open_bus(address) as bus:
-        publish(bus, RECORDS)
+        publish(bus, RECORDS[:90])
         with serving(lambda: open_bus(address)):
             assert eventually(lambda: accused(bus) == {"node-002"})
-            time.sleep(0.6)  # one more round, in which the commit is done
-        consumer = bus.consume([Topic.TELEMETRY], GROUP)
-        assert not consumer.poll(1.0)
-        consumer.close()
+        publish(bus, RECORDS[90:])
+        with serving(lambda: open_bus(address)):
+            assert eventually(lambda: said(bus)[-1].time >= RECORDS[-1].time - 40)
+        ids = {saying.id for saying in said(bus)}
+    detector = Detector(QUICK)
+    assert ids == {saying.id for saying in detector.fold(RECORDS) + detector.tick(0.0)}
+
+
+def test_commit_lags_behind_until_a_snapshot_covers_what_was_read(address: str) -> None:
+    with open_bus(address) as bus:
+        publish(bus, RECORDS[:60])
+        with serving(lambda: open_bus(address)):
+            assert eventually(lambda: len(said(bus)) > 5)
+        assert committed(bus) == 0, "no window has ended since a snapshot was wanted"
+        with serving(lambda: open_bus(address)):
+            for period in range(12, 30):
+                publish(bus, RECORDS[5 * period : 5 * period + 5])
+                time.sleep(0.2)  # a snapshot is wanted at a tick and taken at a window's end
+            assert eventually(lambda: bool(list(bus.scan(Topic.SNAPSHOTS))))
+        assert committed(bus) > 60
+        with serving(lambda: open_bus(address)):
+            publish(bus, later(RECORDS, 30))
+            assert eventually(lambda: said(bus)[-1].time > RECORDS[-1].time + 100)
+        first = [saying for saying in said(bus) if isinstance(saying, Verdict) and saying.status == "ok"]
+    assert len({verdict.id for verdict in first}) == 5, "nobody was met for the first time again"
+
+
+def test_reading_pauses_while_the_bus_does_not_take_what_is_said(address: str) -> None:
+    refuse = threading.Event()
+
+    class Refusing(FileBus):
+        def publish(self, records: Sequence[Outgoing], timeout: float) -> list[Position]:
+            if refuse.is_set():
+                raise BusUnavailableError("full")
+            return super().publish(records, timeout)
+
+    metrics = Metrics()
+    path = address.removeprefix("file:")
+    with open_bus(address) as bus, serving(lambda: Refusing(path), metrics=metrics):
+        refuse.set()
+        publish(bus, RECORDS)
+        assert eventually(lambda: b"guard_detect_pauses_total 1.0" in metrics.page())
+        time.sleep(0.6)  # a round in which it is tried again
+        assert not accused(bus)
+        refuse.clear()
+        assert eventually(lambda: accused(bus) == {"node-002"})
 
 
 def test_bus_that_is_away_is_tried_again(address: str) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client import Counter as Count
 
 from detectors.detector import Detector
@@ -46,6 +46,10 @@ class Metrics:
         """Serve ``HOST:PORT``. Raises OSError where the port is taken."""
         host, _, port = address.rpartition(":")
         start_http_server(int(port), host, registry=self._registry)
+
+    def page(self) -> bytes:
+        """What is served."""
+        return generate_latest(self._registry)
 
     def read(self, records: int, taken: float, now: float) -> None:
         """So many records of a partition were read; the bus took the newest at ``taken``, Unix seconds."""
