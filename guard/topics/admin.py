@@ -23,6 +23,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
+from kafka.net.compat import KafkaNetClient
 
 from guard.bus import BusError, BusUnavailableError
 from guard.bus.kafka_client import no_connection, server_list
@@ -66,9 +67,18 @@ class Brokers:
     def __init__(self, servers: str, options: Mapping[str, Any]) -> None:
         self._servers = servers
         limits = {"request_timeout_ms": _TIMEOUT_MS, "bootstrap_timeout_ms": _TIMEOUT_MS}
+        found = server_list(servers)
+        inner: list[KafkaNetClient] = []
+
+        def make(**settings: Any) -> KafkaNetClient:
+            inner.append(KafkaNetClient(**settings))
+            return inner[-1]
+
         try:
-            self._client = KafkaAdminClient(bootstrap_servers=server_list(servers), **limits | dict(options))
+            self._client = KafkaAdminClient(bootstrap_servers=found, kafka_client=make, **limits | dict(options))
         except KafkaError as error:
+            for client in inner:  # nobody else closes the connections of a client that was never made
+                client.close()
             raise no_connection(servers, _TIMEOUT_MS / 1000) from error
 
     def existing(self, wanted: Sequence[Wanted]) -> dict[str, Existing]:
