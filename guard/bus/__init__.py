@@ -202,6 +202,9 @@ def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  #
 
         return FileBus(rest)
     if kind == "kafka" and rest.startswith("//"):
+        from guard.bus.lean import lean  # noqa: PLC0415
+
+        lean("kafka")
         from guard.bus.kafka import KafkaBus  # noqa: PLC0415  (kafka-python is loaded only where this bus is used)
 
         return KafkaBus(rest.removeprefix("//"), settings)

@@ -18,8 +18,9 @@ from guard.bus.record_limits import LARGEST_VALUE, require_fit
 WAVE = 4 << 20
 """Bytes of keys and values that wait for acknowledgement at once: the bound of the producer's memory is this, once
 as it is and once packed. kafka-python has no bound of its own."""
-_BATCH = 900_000
-"""Bytes of a wave for one partition: with Kafka's own bytes around each record they fit a request."""
+_BATCH = 256 << 10
+"""Bytes of a wave for one partition: twenty records of the largest nodes, before packing. A larger one goes alone.
+More would raise the memory of an agent that drains its spool: a batch is there three times while it is sent."""
 _AROUND = 64
 _LARGEST_REQUEST = LARGEST_VALUE + 40_000
 _LINGER = 60_000
