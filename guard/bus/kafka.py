@@ -1,18 +1,13 @@
 """A fleet's bus: Apache Kafka through kafka-python."""
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from kafka.errors import KafkaError
-
-from guard.bus import BusUnavailableError, Consumer, Follower, Message, Outgoing, Position, Topic
-from guard.bus.kafka_client import Credentials, server_list, translated
+from guard.bus import Consumer, Follower, Message, Outgoing, Position, Topic
+from guard.bus.kafka_client import server_list
 from guard.bus.kafka_publisher import KafkaPublisher
 from guard.bus.kafka_settings import KafkaSettings
 
-_STUCK = 30.0
-"""Seconds without a record after which a scan that has not come to the end gives up."""
 _POLL_WITHIN = 300.0
 
 
@@ -49,7 +44,7 @@ class KafkaBus:
 
     def consume(self, topics: Sequence[Topic], group: str) -> Consumer:
         """Join a group; see the protocol."""
-        from guard.bus.kafka_consumer import KafkaMember  # noqa: PLC0415  (an agent does not read)
+        from guard.bus.kafka_member import KafkaMember  # noqa: PLC0415  (an agent does not read)
 
         return KafkaMember(
             self._servers, self._settings, topics, group, prefix=self._prefix, poll_within=self._poll_within
@@ -57,7 +52,7 @@ class KafkaBus:
 
     def follow(self, topics: Sequence[Topic], *, since: float | None = None) -> Follower:
         """Read topics on and on; see the protocol."""
-        from guard.bus.kafka_consumer import KafkaFollower  # noqa: PLC0415
+        from guard.bus.kafka_reader import KafkaFollower  # noqa: PLC0415
 
         return KafkaFollower(self._servers, self._settings, topics, self._prefix, since)
 
@@ -65,53 +60,17 @@ class KafkaBus:
         """What the topic holds now; see the protocol.
 
         Raises:
-            BusUnavailableError: the bus is away.
+            BusUnavailableError: the bus is away, or the topic is not there or not ours to read.
         """
-        from guard.bus.kafka_consumer import make_consumer, places_of, starts  # noqa: PLC0415
+        from guard.bus.kafka_scan import scan  # noqa: PLC0415
 
-        name, servers = self._prefix + topic, ",".join(self._servers)
-        consumer = make_consumer(self._servers, Credentials(self._settings))
-        try:
-            places = places_of(consumer, name, servers)
-            places = [place for place in places if partition in (None, place.partition)]
-            consumer.assign(places)
-            ends = consumer.end_offsets(places)
-            for place, offset in starts(consumer, places, since).items():
-                consumer.seek(place, offset)
-            left = {place for place in places if consumer.position(place) < ends[place]}
-            heard = time.monotonic()
-            while left:
-                found = consumer.poll(500)
-                for place, records in found.items():
-                    for record in records:
-                        if record.offset < ends[place]:
-                            yield Message(
-                                Position(topic, place.partition, record.offset),
-                                (record.key or b"").decode(errors="replace"),
-                                record.value,
-                                record.timestamp / 1000,
-                            )
-                heard = time.monotonic() if found else heard
-                # The end may lie behind the last record: compaction leaves holes.
-                left = {place for place in left if consumer.position(place) < ends[place]}
-                if time.monotonic() - heard > _STUCK:
-                    raise BusUnavailableError(f"kafka {servers}: {name} gives nothing for {_STUCK:g} s")
-        except KafkaError as error:
-            raise translated(error, servers, f"reading {name}") from error
-        finally:
-            consumer.close(autocommit=False, timeout_ms=1000)
+        return scan(self._servers, self._settings, self._prefix, topic, partition=partition, since=since)
 
     def partitions(self, topic: Topic) -> int:
         """How many partitions a topic has."""
-        from guard.bus.kafka_consumer import make_consumer, places_of  # noqa: PLC0415
+        from guard.bus.kafka_scan import partitions  # noqa: PLC0415
 
-        consumer = make_consumer(self._servers, Credentials(self._settings))
-        try:
-            return len(places_of(consumer, self._prefix + topic, ",".join(self._servers)))
-        except KafkaError as error:
-            raise translated(error, ",".join(self._servers), f"asking for {topic}") from error
-        finally:
-            consumer.close(autocommit=False, timeout_ms=1000)
+        return partitions(self._servers, self._settings, self._prefix + topic)
 
     def close(self) -> None:
         """Close the producer. Readers close their own."""

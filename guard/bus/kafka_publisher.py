@@ -11,7 +11,8 @@ from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionE
 from kafka.producer import KafkaProducer
 
 from guard.bus import BusError, BusUnavailableError, Outgoing, Position
-from guard.bus.kafka_client import Credentials, answers, connected, require, translated
+from guard.bus.kafka_client import answers, connected, translated
+from guard.bus.kafka_credentials import Credentials, require
 from guard.bus.kafka_settings import Compression, KafkaSettings
 from guard.bus.record_limits import LARGEST_VALUE, require_fit
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from guard.bus import BusError
-from guard.bus.kafka_client import Credentials
+from guard.bus.kafka_credentials import Credentials
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.report.plain import plain
