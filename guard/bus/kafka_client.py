@@ -38,9 +38,9 @@ class _LastWords(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep its first line, unless it only says that what failed has failed."""
+        """Keep its first line, unless it only says that what failed has failed, or will be tried again."""
         text = " ".join(record.getMessage().split("\n", 1)[0].split())[:_LONGEST]
-        if not text.startswith("Bootstrap failed"):
+        if not text.startswith("Bootstrap failed") and "not ready; waiting" not in text:
             self.text = text
 
 
@@ -157,7 +157,8 @@ def server_list(address: str) -> list[str]:
     """
     servers = [server.strip() for server in address.split(",")]
     if not all(_is_server(server) for server in servers):
-        raise BusError(f"bus kafka://{address}: expected kafka://HOST:PORT,HOST:PORT,…")
+        shown = f"***@{address.rpartition('@')[2]}" if "@" in address else address  # it may be a password
+        raise BusError(f"bus kafka://{shown}: expected kafka://HOST:PORT,HOST:PORT,…")
     return servers
 
 
