@@ -39,7 +39,8 @@ JOBS, NODES, AGENTS = 4, 50, 20
 PERIOD = 10.0
 TRAILING = 33
 """Periods until the watermark has passed the last one that counts by the lateness."""
-PATIENCE = 120.0
+MORE = 90
+PATIENCE = 90.0
 
 
 @dataclass
@@ -82,31 +83,49 @@ def run(
         network: for cutting brokers off.
     """
     chance, outcome = random.Random(seed), Outcome()
-    batches = periods_of(periods + TRAILING, time.time() - (periods + TRAILING) * PERIOD)
+    known = periods + TRAILING
+    batches = periods_of(known + MORE, time.time() - (known + MORE) * PERIOD)
     end = batches[periods - 1][0].time
+    everything: list[Telemetry] = []
     with ExitStack() as stack:
         detectors = stack.enter_context(DetectorProcesses(cluster, directory, POLICY, count=2))
         outboxes = [stack.enter_context(agent(cluster, directory, number)) for number in range(AGENTS)]
         with disturbed(cluster, detectors, chance, outcome.events, network):
-            for batch in batches:
-                start = time.monotonic()
-                for number, record in enumerate(batch):
-                    outboxes[number % AGENTS].put(record.key, encode(record))
-                time.sleep(max(0.0, pace - (time.monotonic() - start)))
-        eventually(lambda: not any(outbox.pending for outbox in outboxes), "the spools do not become empty")
+            for batch in batches[:known]:
+                send(batch, outboxes, pace)
+                everything += batch
+        eventually(
+            lambda: not any(outbox.pending for outbox in outboxes), lambda: "the spools do not become empty"
+        )
+        with KafkaBus(cluster.bootstrap) as bus:
+            # A snapshot is taken when a window ends: the job goes on until each has one of what counts.
+            for batch in batches[known:]:
+                if passed(bus, end):
+                    break
+                send(batch, outboxes, 1.0)
+                everything += batch
         assert [(outbox.dropped, outbox.refused) for outbox in outboxes] == [(0, 0)] * AGENTS
-        everything = [record for batch in batches for record in batch]
         outcome.sent = len(everything)
         with KafkaBus(cluster.bootstrap) as bus:
-            eventually(lambda: passed(bus, end), "the detectors do not come to the end")
+            eventually(lambda: passed(bus, end), lambda: standing(bus, end, detectors))
+            expect(everything, outcome)
+            eventually(lambda: said(bus) >= outcome.expected.keys(), lambda: standing(bus, end, detectors))
             compare(bus, everything, outcome)
     return outcome
+
+
+def send(batch: Sequence[Telemetry], outboxes: Sequence[Outbox], pace: float) -> None:
+    """Give a period's records to the agents, in so many real seconds."""
+    start = time.monotonic()
+    for number, record in enumerate(batch):
+        outboxes[number % AGENTS].put(record.key, encode(record))
+    time.sleep(max(0.0, pace - (time.monotonic() - start)))
 
 
 def periods_of(count: int, start: float) -> list[list[Telemetry]]:
     """The records of each period: four jobs of fifty nodes, two with a straggler."""
     fleets = [
-        Fleet(nodes=NODES, job=f"job-{job}", slow=slow_from(7 + job, 12, 2.0) if job % 2 else lambda *_: 1.0)
+        Fleet(nodes=NODES, job=f"job-{job}", slow=slow_from(7 + job, 3, 2.0) if job % 2 else lambda *_: 1.0)
         for job in range(JOBS)
     ]
     by_period: list[list[Telemetry]] = [[] for _ in range(count)]
@@ -135,16 +154,25 @@ def agent(cluster: KafkaCluster, directory: Path, number: int) -> Iterator[Outbo
         outbox.close(5.0)
 
 
-def eventually(true: Callable[[], bool], otherwise: str) -> None:
+def eventually(true: Callable[[], bool], otherwise: Callable[[], str]) -> None:
     deadline = time.monotonic() + PATIENCE
+    away = ""
     while True:
         try:
             if true():
                 return
         except BusError as error:
-            otherwise = f"{otherwise}: {error}"
-        assert time.monotonic() < deadline, otherwise
+            away = str(error)
+        assert time.monotonic() < deadline, f"{otherwise()} {away}"
         time.sleep(0.5)
+
+
+def standing(bus: Bus, end: float, detectors: DetectorProcesses) -> str:
+    """Why the detectors have not come to the end: how far from it each job's snapshot is, and what each lacks."""
+    far = {job: round(reached - end, 1) for job, (reached, _, _) in newest(bus).items()}
+    lags = [detectors.metric(number, "guard_detect_lag") for number in range(detectors.count)]
+    counts = [detectors.metric(number, "guard_detect_records_total") for number in range(detectors.count)]
+    return f"seconds from the end: {far}; lag {lags}, read {counts}"
 
 
 def newest(bus: Bus) -> dict[str, tuple[float, Tally, Tally]]:
@@ -190,10 +218,18 @@ def compare(bus: Bus, sent: Sequence[Telemetry], outcome: Outcome) -> None:
         saying = decode_saying(message.value or b"")
         outcome.repeated += saying.id in outcome.said
         outcome.said[saying.id] = message.value or b""
+
+
+def expect(sent: Sequence[Telemetry], outcome: Outcome) -> None:
+    """What an undisturbed detector says."""
     for job in range(JOBS):
         detector = Detector(POLICY)
         told = detector.fold([r for r in sent if r.job and r.job.id == f"job-{job}"]) + detector.tick(0.0)
         outcome.expected |= {saying.id: msgspec.json.encode(saying) for saying in told}
+
+
+def said(bus: Bus) -> set[str]:
+    return {decode_saying(message.value or b"").id for message in bus.scan(Topic.VERDICTS)}
 
 
 def accused(outcome: Outcome) -> set[str]:
