@@ -54,7 +54,7 @@ def measure() -> Section:
     ]
     how = (
         f"{_RECORDS} records of 64 ranks ({size:,} bytes, {packed:,} in zstd), one per batch, one partition, one "
-        f"job of {_NODES} nodes; a process pinned to one core, the broker on both; {_ROUNDS} rounds in turn, medians."
+        f"job of {_NODES} nodes; a process pinned to one core, the broker on both; {_ROUNDS} rounds in turn."
     )
     return Section("Ingest from Kafka", how, figures)
 
