@@ -6,6 +6,7 @@ Units are base units: seconds, bytes, ratios 0-1.
 
 import math
 from collections.abc import Sized
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -203,25 +204,25 @@ def _check(record: Telemetry) -> None:
         _check_rows(record.ranks, record.steps, len(record.ranks.rank))
 
 
-_RANKS, _STEPS = Ranks.__struct_fields__, Steps.__struct_fields__
-
-
 def _check_rows(ranks: Ranks, steps: Steps | None, rows: int) -> None:
     """Every column has a row per rank."""
-    for field in _RANKS:
-        column = getattr(ranks, field)
+    for field, column in zip(_RANKS, _rank_columns(ranks), strict=True):
         if column is not None and len(column) != rows:
             raise _uneven(rows, column, f"$.ranks.{field}")
     if steps is None:
         return
-    for field in _STEPS:
-        column = getattr(steps, field)
-        if isinstance(column, list) and len(column) != rows:
+    for field, column in zip(_STEPS, _step_columns(steps), strict=True):
+        if column is not None and len(column) != rows:
             raise _uneven(rows, column, f"$.steps.{field}")
     for field, sections in (("sections", steps.sections), ("peak", steps.peak)):
         for name, column in (sections or {}).items():
             if len(column) != rows:
                 raise _uneven(rows, column, f"$.steps.{field}.{name[:80]}")
+
+
+_RANKS = Ranks.__struct_fields__
+_STEPS = tuple(field for field in Steps.__struct_fields__ if field not in ("sections", "peak", "synced"))
+_rank_columns, _step_columns = attrgetter(*_RANKS), attrgetter(*_STEPS)
 
 
 def _uneven(rows: int, column: Sized, path: str) -> RecordError:

@@ -31,7 +31,6 @@ _INTERNED = 65_536
 
 _NOWHERE = -1
 _LARGEST = 2**31 - 1
-_NO_WHOLE, _NO_REAL = array("i", [_NOWHERE]).tobytes(), array("f", [math.nan]).tobytes()
 _ABSURD = 1e12
 """What larger numbers become: far beyond what a window takes for a number, and within 32 bits."""
 
@@ -79,7 +78,7 @@ class Packer:
     """Packs records, and remembers the layouts that it has met."""
 
     def __init__(self) -> None:
-        self._layouts: dict[tuple[bytes, bytes, str | None], Layout] = {}
+        self._layouts: dict[tuple[bytes, str | None], Layout] = {}
 
     def pack(self, record: Telemetry, offset: int) -> Held:
         """Keep of a record what is compared. One without usable steps keeps who sent it and when."""
@@ -103,13 +102,14 @@ class Packer:
 
     def _layout(self, ranks: Ranks, kind: str | None) -> Layout:
         rows = len(ranks.rank)
-        key = (_whole(ranks.stage, rows), _whole(ranks.device, rows), kind)
+        key = (_whole((ranks.stage, ranks.device), rows), kind)
         layout = self._layouts.get(key)
         if layout is None:
             if len(self._layouts) >= _INTERNED:
                 self._layouts.clear()
-            stage = tuple(None if number < 0 else number for number in array("i", key[0]))
-            device = tuple(number if number < MOST_RANKS else _NOWHERE for number in array("i", key[1]))
+            numbers = array("i", key[0])
+            stage = tuple(None if number < 0 else number for number in numbers[:rows])
+            device = tuple(number if number < MOST_RANKS else _NOWHERE for number in numbers[rows:])
             layout = self._layouts[key] = Layout(stage, device, kind)
         return layout
 
@@ -117,36 +117,30 @@ class Packer:
 def _sums(steps: Steps, rows: int) -> bytes:
     # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
     sections = (steps.sections or {}) if steps.synced else {}
-    return b"".join(
-        (
-            _whole(steps.count, rows),
-            _whole(steps.first_step, rows),
-            _whole(steps.last_step, rows),
-            _real(steps.duration, rows),
-            _real(steps.work, rows),
-            *(_real(sections.get(name), rows) for name in OWN),
-        )
-    )
+    real = (steps.duration, steps.work, *[sections.get(name) for name in OWN])
+    return _whole((steps.count, steps.first_step, steps.last_step), rows) + _real(real, rows)
 
 
-def _whole(column: Sequence[int | None] | None, rows: int) -> bytes:
-    """Whole numbers in 32 bits. Most columns have no hole, and are packed without a look at each value."""
-    if column is None:
-        return _NO_WHOLE * rows
+def _whole(columns: Sequence[Sequence[int | None] | None], rows: int) -> bytes:
+    """Columns of whole numbers in 32 bits. Most have no hole, and are packed without a look at each value."""
+    values: list[int | None] = []
+    for column in columns:
+        values += [_NOWHERE] * rows if column is None else column
     try:
-        return array("i", cast("Sequence[int]", column)).tobytes()
+        return array("i", cast("list[int]", values)).tobytes()
     except (TypeError, OverflowError):
-        return array("i", [_bounded(value) for value in column]).tobytes()
+        return array("i", [_bounded(value) for value in values]).tobytes()
 
 
-def _real(column: Sequence[float | None] | None, rows: int) -> bytes:
-    """Floating point numbers in 32 bits."""
-    if column is None:
-        return _NO_REAL * rows
+def _real(columns: Sequence[Sequence[float | None] | None], rows: int) -> bytes:
+    """Columns of floating point numbers in 32 bits."""
+    values: list[float | None] = []
+    for column in columns:
+        values += [math.nan] * rows if column is None else column
     try:
-        return array("f", cast("Sequence[float]", column)).tobytes()
+        return array("f", cast("list[float]", values)).tobytes()
     except (TypeError, OverflowError):
-        return array("f", [math.nan if value is None else min(value, _ABSURD) for value in column]).tobytes()
+        return array("f", [math.nan if value is None else min(value, _ABSURD) for value in values]).tobytes()
 
 
 def _bounded(value: int | None) -> int:

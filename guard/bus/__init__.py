@@ -8,7 +8,7 @@ Two implementations pass one contract test: ``file:PATH`` (``guard.bus.file``, t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from guard.bus.kafka_settings import KafkaSettings
 
@@ -55,17 +55,18 @@ Place = tuple[Topic, int]
 """A topic and one of its partitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a record stands. Offsets grow within a partition and never come back."""
+class Position(NamedTuple):
+    """Where a record stands. Offsets grow within a partition and never come back.
+
+    A tuple, as is the message: a fleet makes thousands a second, at a quarter of a frozen dataclass's cost.
+    """
 
     topic: Topic
     partition: int
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A record that was read. ``time`` is when the bus took it, Unix seconds."""
 
     position: Position

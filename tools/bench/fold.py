@@ -9,6 +9,7 @@ import psutil
 from collectors.telemetry import Telemetry
 from detectors.detector import Detector
 from detectors.policy import Policy
+from guard.detect.memory import collect_rarely
 from tools.bench.page import Figure, Section
 from tools.bench.records import PERIOD, FleetRecords
 
@@ -40,6 +41,7 @@ def measure() -> Section:
 
 def watch(nodes: int, windows: int) -> tuple[list[float], list[float], list[int]]:
     """Resident MB and CPU seconds after each window, and the sizes of snapshots."""
+    collect_rarely()
     process = psutil.Process()
     detector = Detector(Policy(window=PERIOD))
     fleet = FleetRecords(nodes)

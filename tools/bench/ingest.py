@@ -20,6 +20,7 @@ from detectors.board import Board
 from detectors.policy import Policy
 from guard.bus import Topic
 from guard.bus.kafka import KafkaBus
+from guard.detect.memory import collect_rarely
 from guard.detect.metrics import Metrics
 from guard.detect.partition import PartitionFold
 from tools.bench.page import Figure, Section
@@ -105,6 +106,7 @@ def _bare(bootstrap: str, partition: int) -> float:
 
 
 def _guard(bootstrap: str, partition: int) -> float:
+    collect_rarely()
     policy = Policy()
     fold = PartitionFold(partition, policy, Board(policy), Metrics())
     with KafkaBus(bootstrap) as bus:
