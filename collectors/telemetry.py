@@ -5,9 +5,9 @@ Units are base units: seconds, bytes, ratios 0-1.
 """
 
 import math
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -46,32 +46,42 @@ class Job(Struct, frozen=True, omit_defaults=True):
     name: Annotated[str, Meta(max_length=253)] | None = None
 
 
-class Ranks(Struct, frozen=True, omit_defaults=True):
-    """Columns, a row per local rank: where each sits in the parallel layout."""
+class ComparedRanks(Struct, frozen=True, omit_defaults=True):
+    """Of `Ranks` what detection compares by."""
 
     rank: list[int]
-    local_rank: list[Index] | None = None
     device: list[Index] | None = None
     stage: list[Index] | None = None
+
+
+class Ranks(ComparedRanks, frozen=True, omit_defaults=True):
+    """Columns, a row per local rank: where each sits in the parallel layout."""
+
+    local_rank: list[Index] | None = None
     dp: list[Index] | None = None
     tp: list[Index] | None = None
     ep: list[Index] | None = None
     cp: list[Index] | None = None
 
 
-class Steps(Struct, frozen=True, omit_defaults=True):
-    """Columns, a row per local rank, over the steps that ended in the period. Sums in seconds."""
+class ComparedSteps(Struct, frozen=True, omit_defaults=True):
+    """Of `Steps` what detection compares."""
 
     count: list[int | None]
     first_step: list[Index] | None = None
     last_step: list[Index] | None = None
-    last_end: list[Seconds] | None = None
     duration: list[Seconds] | None = None
-    slowest: list[Seconds] | None = None
     work: list[Seconds] | None = None
     sections: dict[str, list[Seconds]] | None = None
-    peak: dict[str, list[Seconds]] | None = None
     synced: bool | None = None
+
+
+class Steps(ComparedSteps, frozen=True, omit_defaults=True):
+    """Columns, a row per local rank, over the steps that ended in the period. Sums in seconds."""
+
+    last_end: list[Seconds] | None = None
+    slowest: list[Seconds] | None = None
+    peak: dict[str, list[Seconds]] | None = None
     current: list[str | None] | None = None
     current_age: list[Seconds] | None = None
     alive: list[bool | None] | None = None
@@ -89,8 +99,8 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
 
 
-class Telemetry(Struct, frozen=True, omit_defaults=True):
-    """One node, one period."""
+class Compared(Struct, frozen=True, omit_defaults=True):
+    """Of a record what detection reads. To make values of all the rest would take as long again."""
 
     schema: str
     cluster: Name
@@ -103,12 +113,9 @@ class Telemetry(Struct, frozen=True, omit_defaults=True):
     job: Job | None = None
     leaving: bool = False
     labels: dict[str, str] = {}
-    ranks: Ranks | None = None
-    steps: Steps | None = None
-    gauges: dict[str, Values] = {}
-    counters: dict[str, Increases] = {}
+    ranks: ComparedRanks | None = None
+    steps: ComparedSteps | None = None
     faults: list[Fault] = []
-    gaps: dict[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -121,7 +128,21 @@ class Telemetry(Struct, frozen=True, omit_defaults=True):
         return (self.cluster, self.node, self.instance, self.boot, self.seq)
 
 
+_Record = TypeVar("_Record", bound=Compared)
+
+
+class Telemetry(Compared, frozen=True, omit_defaults=True):
+    """One node, one period."""
+
+    ranks: Ranks | None = None
+    steps: Steps | None = None
+    gauges: dict[str, Values] = {}
+    counters: dict[str, Increases] = {}
+    gaps: dict[str, str] = {}
+
+
 _decoder = msgspec.json.Decoder(Telemetry)
+_compared = msgspec.json.Decoder(Compared)
 _encoder = msgspec.json.Encoder()
 
 
@@ -133,16 +154,30 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def decode(line: bytes) -> Telemetry:
-    """Read one record.
+    """Read one record, all of it.
 
     Raises:
         UnknownVersionError: another schema or version; set it aside.
         RecordError: not a record; the text names the offending field.
     """
+    return _decoded(_decoder, line)
+
+
+def decode_compared(line: bytes) -> Compared:
+    """Read of one record what detection compares, and check that much.
+
+    Raises:
+        UnknownVersionError: another schema or version; set it aside.
+        RecordError: not a record; the text names the offending field.
+    """
+    return _decoded(_compared, line)
+
+
+def _decoded(decoder: "msgspec.json.Decoder[_Record]", line: bytes) -> _Record:
     if len(line) > LARGEST_RECORD:
         raise RecordError(f"{len(line)} bytes, a record has at most {LARGEST_RECORD}")
     try:
-        record = _decoder.decode(line)
+        record = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _refuse_other_version(line)
         raise RecordError(_named(str(error), line)) from error
@@ -152,7 +187,7 @@ def decode(line: bytes) -> Telemetry:
     return record
 
 
-def encode(record: Telemetry) -> bytes:
+def encode(record: Compared) -> bytes:
     """Write one record as JSON without a line end. Absent stays absent."""
     return _encoder.encode(record)
 
@@ -192,7 +227,7 @@ def _named(problem: str, line: bytes) -> str:
     return problem
 
 
-def _check(record: Telemetry) -> None:
+def _check(record: Compared) -> None:
     """Check what types cannot say: a sensible time, and columns of one length."""
     if not math.isfinite(record.time) or not 0 < record.time < 1e11:
         raise RecordError(f"Expected Unix seconds, got {record.time} - at `$.time`")
@@ -204,25 +239,25 @@ def _check(record: Telemetry) -> None:
         _check_rows(record.ranks, record.steps, len(record.ranks.rank))
 
 
-def _check_rows(ranks: Ranks, steps: Steps | None, rows: int) -> None:
+def _check_rows(ranks: ComparedRanks, steps: ComparedSteps | None, rows: int) -> None:
     """Every column has a row per rank."""
-    for field, column in zip(_RANKS, _rank_columns(ranks), strict=True):
-        if column is not None and len(column) != rows:
-            raise _uneven(rows, column, f"$.ranks.{field}")
-    if steps is None:
-        return
-    for field, column in zip(_STEPS, _step_columns(steps), strict=True):
-        if column is not None and len(column) != rows:
-            raise _uneven(rows, column, f"$.steps.{field}")
-    for field, sections in (("sections", steps.sections), ("peak", steps.peak)):
-        for name, column in (sections or {}).items():
-            if len(column) != rows:
-                raise _uneven(rows, column, f"$.steps.{field}.{name[:80]}")
+    for columns, path in ((ranks, "$.ranks"), (steps, "$.steps")):
+        if columns is None:
+            continue
+        names, values = _COLUMNS[type(columns)]
+        for name, column in zip(names, values(columns), strict=True):
+            if type(column) is list and len(column) != rows:
+                raise _uneven(rows, column, f"{path}.{name}")
+            if type(column) is dict:
+                for section, inner in column.items():
+                    if len(inner) != rows:
+                        raise _uneven(rows, inner, f"{path}.{name}.{section[:80]}")
 
 
-_RANKS = Ranks.__struct_fields__
-_STEPS = tuple(field for field in Steps.__struct_fields__ if field not in ("sections", "peak", "synced"))
-_rank_columns, _step_columns = attrgetter(*_RANKS), attrgetter(*_STEPS)
+_COLUMNS: dict[type[Struct], tuple[tuple[str, ...], Callable[[Struct], tuple[Any, ...]]]] = {
+    kind: (kind.__struct_fields__, attrgetter(*kind.__struct_fields__))
+    for kind in (ComparedRanks, Ranks, ComparedSteps, Steps)
+}
 
 
 def _uneven(rows: int, column: Sized, path: str) -> RecordError:

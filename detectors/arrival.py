@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from collectors.telemetry import Telemetry
+from collectors.telemetry import Compared
 from detectors.held import Held
 from detectors.policy import Policy
 
@@ -89,7 +89,7 @@ class Arrival:
         self._reached = -1
         self._replay_to = -1
 
-    def push(self, record: Telemetry, held: Held) -> bool:
+    def push(self, record: Compared, held: Held) -> bool:
         """Take a record in, or count why not.
 
         Returns:
@@ -203,7 +203,7 @@ class Arrival:
         self.newest, self._left = dict(state.newest), dict(state.left)
         self.folded, self.late = state.folded, state.late
 
-    def _hear(self, record: Telemetry) -> None:
+    def _hear(self, record: Compared) -> None:
         node = record.node
         if record.leaving:
             self._left[node] = record.time
@@ -213,7 +213,7 @@ class Arrival:
             self._left.pop(node, None)
             self.newest[node] = max(record.time, self.newest.get(node, record.time))
 
-    def _repeated(self, record: Telemetry, *, note: bool) -> bool:
+    def _repeated(self, record: Compared, *, note: bool) -> bool:
         """Look a record up among the newest sequence numbers of its boot, a bit each."""
         key = (record.node, record.instance, record.boot)
         window = self._seen.get(key)

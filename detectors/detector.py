@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from collectors.telemetry import Telemetry
+from collectors.telemetry import Compared
 from detectors.arrival import Arrival, Moment
 from detectors.board import Board
 from detectors.held import Packer
@@ -67,7 +67,7 @@ class Detector:
         self._snapshots: list[Snapshot] = []
         self._next = 0
 
-    def fold(self, records: Iterable[Telemetry], offsets: Iterable[int] | None = None) -> list[Saying]:
+    def fold(self, records: Iterable[Compared], offsets: Iterable[int] | None = None) -> list[Saying]:
         """Take records in, and say what follows from those whose time has come.
 
         Args:
@@ -295,7 +295,7 @@ class Detector:
             self._board.forget(*node)
 
 
-def _key(record: Telemetry) -> _Key:
+def _key(record: Compared) -> _Key:
     if record.job is not None:
         return record.cluster, record.job.id, None
     return record.cluster, None, record.node

@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from collectors.telemetry import Fault, Ranks, Steps, Telemetry
+from collectors.telemetry import Compared, ComparedRanks, ComparedSteps, Fault
 
 OWN = ("compute", "data", "host")
 """Sections that are a rank's own work. `collective` is waiting for others, `checkpoint` is shared storage."""
@@ -80,7 +80,7 @@ class Packer:
     def __init__(self) -> None:
         self._layouts: dict[tuple[bytes, str | None], Layout] = {}
 
-    def pack(self, record: Telemetry, offset: int) -> Held:
+    def pack(self, record: Compared, offset: int) -> Held:
         """Keep of a record what is compared. One without usable steps keeps who sent it and when."""
         steps, ranks = record.steps, record.ranks
         layout, sums = None, b""
@@ -100,7 +100,7 @@ class Packer:
             sums,
         )
 
-    def _layout(self, ranks: Ranks, kind: str | None) -> Layout:
+    def _layout(self, ranks: ComparedRanks, kind: str | None) -> Layout:
         rows = len(ranks.rank)
         key = (_whole((ranks.stage, ranks.device), rows), kind)
         layout = self._layouts.get(key)
@@ -114,7 +114,7 @@ class Packer:
         return layout
 
 
-def _sums(steps: Steps, rows: int) -> bytes:
+def _sums(steps: ComparedSteps, rows: int) -> bytes:
     # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
     sections = (steps.sections or {}) if steps.synced else {}
     real = (steps.duration, steps.work, *[sections.get(name) for name in OWN])

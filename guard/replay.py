@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from collectors.telemetry import Telemetry, encode
+from collectors.telemetry import Compared, encode
 from detectors.detector import Detector
 from detectors.policy import Policy
 from detectors.verdict import Saying
@@ -12,7 +12,7 @@ Progress = Callable[[int, int], None]
 """Called with how many records are done, out of how many."""
 
 
-def in_order(records: Iterable[Telemetry]) -> Iterator[Telemetry]:
+def in_order(records: Iterable[Compared]) -> Iterator[Compared]:
     """Sort by event time, then by identity, and what has even that in common by its content."""
     ordered = sorted(records, key=_order)
     for _, same in groupby(ordered, key=_order):
@@ -21,7 +21,7 @@ def in_order(records: Iterable[Telemetry]) -> Iterator[Telemetry]:
 
 
 def replay(
-    detector: Detector, policy: Policy, records: Sequence[Telemetry], progress: Progress
+    detector: Detector, policy: Policy, records: Sequence[Compared], progress: Progress
 ) -> Iterator[Saying]:
     """Fold records, which are in order, with ticks in between as if they arrived at their own time.
 
@@ -49,5 +49,5 @@ def replay(
     yield from detector.finish()
 
 
-def _order(record: Telemetry) -> tuple[float, str, str, str, str, int]:
+def _order(record: Compared) -> tuple[float, str, str, str, str, int]:
     return (record.time, *record.identity)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-from collectors.telemetry import LARGEST_RECORD, RecordError, Telemetry, UnknownVersionError, decode
+from collectors.telemetry import LARGEST_RECORD, Compared, RecordError, UnknownVersionError, decode_compared
 
 _CHUNK = 64 << 10
 _EXAMPLES = 3
@@ -40,7 +40,7 @@ class SetAside:
             examples.append(f"{place}: {detail[:200]}" if detail else place)
 
 
-def read(path: str, aside: SetAside) -> Iterator[Telemetry]:
+def read(path: str, aside: SetAside) -> Iterator[Compared]:
     """Every record of a file; ``-`` is standard input. The compression is seen from the first bytes.
 
     Raises:
@@ -59,11 +59,11 @@ def read(path: str, aside: SetAside) -> Iterator[Telemetry]:
         aside.add("empty file", name)
 
 
-def _record(line: bytes, place: str, aside: SetAside) -> Telemetry | None:
+def _record(line: bytes, place: str, aside: SetAside) -> Compared | None:
     if not line.strip():
         return None
     try:
-        return decode(line)
+        return decode_compared(line)
     except UnknownVersionError as error:
         aside.add("unknown version", place, str(error))
     except RecordError as error:

@@ -12,6 +12,7 @@ from collectors.telemetry import (
     RecordError,
     UnknownVersionError,
     decode,
+    decode_compared,
     encode,
 )
 
@@ -113,3 +114,25 @@ def test_any_value_in_any_field_is_read_or_refused(value, field):
     except RecordError:
         return
     assert math.isfinite(record.time)
+
+
+def test_what_detection_compares_is_read_without_the_rest():
+    record = decode_compared(line())
+    assert not hasattr(record, "gauges")
+    assert record.steps.sections == decode(line()).steps.sections
+    assert (record.key, record.identity) == (decode(line()).key, decode(line()).identity)
+
+
+@pytest.mark.parametrize("broken", [{"period": -1}, {"node": ""}, {"schema": "guard.telemetry/9"}])
+def test_what_detection_compares_is_checked_like_the_whole(broken):
+    with pytest.raises(RecordError) as whole:
+        decode(line(**broken))
+    with pytest.raises(RecordError) as part:
+        decode_compared(line(**broken))
+    assert str(part.value) == str(whole.value)
+
+
+def test_columns_of_another_length_are_refused_where_they_are_compared():
+    steps = {"count": [8, 8], "duration": [1.0]}
+    with pytest.raises(RecordError, match=r"\$\.steps\.duration"):
+        decode_compared(line(steps=steps))

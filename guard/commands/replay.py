@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from collectors.telemetry import Telemetry
+from collectors.telemetry import Compared
 from detectors.detector import Detector
 from detectors.verdict import encode
 from guard.commands import Session
@@ -59,7 +59,7 @@ def command(session: Session, files: tuple[str, ...], verdicts: str, given: str 
     _summary(len(records), said, aside, detector)
 
 
-def _read(files: tuple[str, ...], aside: SetAside, progress: Progress) -> Iterator[Telemetry]:
+def _read(files: tuple[str, ...], aside: SetAside, progress: Progress) -> Iterator[Compared]:
     every = chain.from_iterable(read(path, aside) for path in files)
     for done, record in enumerate(every, 1):
         if done % 1000 == 0:

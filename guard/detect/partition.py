@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from collectors.telemetry import RecordError, Telemetry, UnknownVersionError, decode
+from collectors.telemetry import Compared, RecordError, UnknownVersionError, decode_compared
 from detectors.board import Board
 from detectors.detector import Detector
 from detectors.policy import Policy
@@ -70,14 +70,14 @@ class PartitionFold:
         Returns:
             What is said, and dead letters for what could not be read.
         """
-        records: list[Telemetry] = []
+        records: list[Compared] = []
         offsets: list[int] = []
         letters: list[Outgoing] = []
         for message in messages:
             if message.value is None:
                 continue
             try:
-                record = decode(message.value)
+                record = decode_compared(message.value)
                 _check_time(record, message)
             except RecordError as error:
                 letters.append(dead_letter(message, str(error)))
@@ -99,7 +99,7 @@ class PartitionFold:
         return self._next if uncovered is None else uncovered
 
 
-def _check_time(record: Telemetry, message: Message) -> None:
+def _check_time(record: Compared, message: Message) -> None:
     """Refuse a clock that cannot be right.
 
     Raises:
