@@ -103,17 +103,16 @@ def test_brokers_that_are_away_are_told_with_their_address():
 class Command:
     """``guard topics`` with a configuration."""
 
-    def __init__(self, bus, settings):
-        config = SimpleNamespace(bus=bus, topics=settings, kafka=KafkaSettings())
+    def __init__(self, bus, settings, prefix=""):
+        config = SimpleNamespace(bus=bus, topics=settings, kafka=KafkaSettings(prefix=prefix))
         self.session = SimpleNamespace(config=config)
 
     def __call__(self, *arguments):
         return CliRunner().invoke(command, arguments, obj=self.session)
 
 
-def test_the_command_plans_asks_makes_and_plans_again(kafka, prefix, monkeypatch):
-    monkeypatch.setattr("guard.commands.topics.wanted", lambda settings: wanted(settings, prefix))
-    topics = Command(kafka.url, ONE)
+def test_the_command_plans_asks_makes_and_plans_again(kafka, prefix):
+    topics = Command(kafka.url, ONE, prefix)
     planned = topics("plan")
     assert planned.exit_code == 1
     assert "7 to create." in planned.stdout
@@ -127,16 +126,15 @@ def test_the_command_plans_asks_makes_and_plans_again(kafka, prefix, monkeypatch
     assert (planned.exit_code, planned.stdout) == (0, "The topics are as they should be.\n")
 
 
-def test_the_command_says_what_it_leaves_alone_and_ends_1(kafka, prefix, monkeypatch):
-    monkeypatch.setattr("guard.commands.topics.wanted", lambda settings: wanted(settings, prefix))
-    assert Command(kafka.url, ONE)("apply", "--yes").exit_code == 0
-    told = Command(kafka.url, Topics(replication=1, telemetry_partitions=6))("apply", "--yes")
+def test_the_command_says_what_it_leaves_alone_and_ends_1(kafka, prefix):
+    assert Command(kafka.url, ONE, prefix)("apply", "--yes").exit_code == 0
+    told = Command(kafka.url, Topics(replication=1, telemetry_partitions=6), prefix)("apply", "--yes")
     assert told.exit_code == 1
     assert "[1] the records of a job would lie in two partitions; instead: set topics.telemetry_partitions: 3" in (
         told.stdout
     )
     (alone,) = json.loads(
-        Command(kafka.url, Topics(replication=1, telemetry_partitions=6))("plan", "--json").stdout
+        Command(kafka.url, Topics(replication=1, telemetry_partitions=6), prefix)("plan", "--json").stdout
     )["left_alone"]
     assert (alone["what"], alone["have"], alone["want"]) == ("partitions", "3", "6")
 
@@ -145,6 +143,14 @@ def test_the_command_says_what_it_leaves_alone_and_ends_1(kafka, prefix, monkeyp
 def test_a_file_has_no_topics_to_make(arguments):
     told = Command("file:bus.sqlite", ONE)(*arguments)
     assert isinstance(told.exception, BusError)
+
+
+def test_permissions_are_for_the_names_that_the_configuration_gives():
+    told = Command("kafka://localhost:9092", ONE, "east.")("acls", "--role", "detector")
+    assert told.exit_code == 0
+    assert "east.guard.telemetry" in told.stdout
+    assert "east.guard-detect" in told.stdout
+    assert " guard" not in told.stdout
 
 
 def everything(principal):

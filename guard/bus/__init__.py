@@ -208,7 +208,7 @@ def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  #
         lean("kafka")
         from guard.bus.kafka import KafkaBus  # noqa: PLC0415  (kafka-python is loaded only where this bus is used)
 
-        return KafkaBus(rest.removeprefix("//"), settings)
+        return KafkaBus(rest.removeprefix("//"), settings, prefix=settings.prefix)
     raise BusError(
         f"bus {address!r}: expected file:PATH, for example file:/var/lib/guard/bus.sqlite, or kafka://HOST:PORT,…"
     )

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 File = Annotated[str, Meta(min_length=1, max_length=4096)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}$")]
 Region = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
@@ -53,6 +54,9 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Region | None, Meta(description="of the brokers, with aws-msk-iam; null: what the environment says")
     ] = None
     compression: Annotated[Compression, Meta(description="zstd, or lz4, which takes less time")] = Compression.ZSTD
+    prefix: Annotated[
+        Prefix, Meta(description="put before the names of topics and groups: several installations on one cluster")
+    ] = ""
     session_timeout: Annotated[
         float,
         # Brokers allow 6 s to 30 min (group.min.session.timeout.ms).

@@ -51,7 +51,10 @@ from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, 
     help="Keep configurations, logs and the bus in this new or empty directory.",
 )
 @click.option(
-    "--bus", metavar="ADDRESS", help="Use this bus instead of an embedded one: file:PATH or kafka://HOST:PORT,…"
+    "--bus",
+    metavar="ADDRESS",
+    help="Use this bus instead of an embedded one: file:PATH or kafka://HOST:PORT,…, there in topics of its own, "
+    "demo.guard.*, which it makes if it may.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON; progress goes to stderr.")
 @click.pass_obj

@@ -41,7 +41,7 @@ def plan_(session: Session, as_json: bool, allow_loss: bool) -> None:
     """
     from guard.topics.render import document  # noqa: PLC0415  (rich is an extra)
 
-    topics = wanted(session.config.topics)
+    topics = wanted(session.config.topics, session.config.kafka.prefix)
     with _brokers(session) as brokers:
         found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
     if as_json:
@@ -63,7 +63,7 @@ def apply(session: Session, yes: bool, allow_loss: bool) -> None:
     Never deletes a topic or takes partitions or copies away, and never adds partitions to telemetry or snapshots.
     Ends 0 when the topics are as wanted, 1 when a difference was left alone, 2 when something could not be done.
     """
-    topics = wanted(session.config.topics)
+    topics = wanted(session.config.topics, session.config.kafka.prefix)
     with _brokers(session) as brokers:
         found = plan(topics, brokers.existing(topics), allow_loss=allow_loss)
         _show(found)
@@ -116,7 +116,12 @@ def acls_(
     allowed = [
         acl
         for one in (Role if role == "all" else (Role(role),))
-        for acl in acls(one, principal.replace("{role}", one), idempotent_write=idempotent_write)
+        for acl in acls(
+            one,
+            principal.replace("{role}", one),
+            prefix=session.config.kafka.prefix,
+            idempotent_write=idempotent_write,
+        )
     ]
     if as_json:
         click.echo(json.dumps({"schema": _SCHEMA, "acls": [dataclasses.asdict(acl) for acl in allowed]}))

@@ -19,12 +19,13 @@ from rich.console import Console
 from collectors import telemetry
 from collectors.telemetry import RecordError
 from detectors import verdict
-from guard.bus import BusUnavailableError, Consumer, Topic, open_bus
+from guard.bus import BusUnavailableError, Follower, Topic, open_bus
 from guard.bus.kafka_settings import KafkaSettings
 from guard.demo.cluster import Cluster, guard, outcomes
 from guard.demo.display import Display, said
 from guard.demo.processes import Child, Processes
 from guard.demo.result import Result
+from guard.demo.topics import TopicsMissingError, ready
 from guard.demo.watch import Watch
 
 STARTUP = 40.0
@@ -82,11 +83,11 @@ class Options:
 class _Run:
     """One demo while its processes run."""
 
-    def __init__(self, options: Options, cluster: Cluster, processes: Processes, consumer: Consumer) -> None:
+    def __init__(self, options: Options, cluster: Cluster, processes: Processes, follower: Follower) -> None:
         self._options = options
         self._cluster = cluster
         self._processes = processes
-        self._consumer = consumer
+        self._follower = follower
         self._workers: list[Child] = []
         self._fault: Child | None = None
         self.watch = Watch(cluster.name, [node.name for node in cluster.nodes])
@@ -152,7 +153,7 @@ class _Run:
 
     def _follow(self) -> None:
         try:
-            messages = self._consumer.poll(_POLL)
+            messages = self._follower.poll(_POLL)
         except BusUnavailableError:
             time.sleep(_POLL)
             return
@@ -186,19 +187,34 @@ def run(options: Options, console: Console) -> Result:
     """
     start = time.monotonic()
     bus_address = options.bus or f"file:{options.directory / 'bus.sqlite'}"
-    where = {"bus": bus_address, "kafka": msgspec.to_builtins(options.kafka)}
+    kafka = _own_topics(bus_address, options.kafka, console)
+    where = {"bus": bus_address, "kafka": msgspec.to_builtins(kafka)}
     cluster = Cluster(f"demo-{secrets.token_hex(3)}", options.directory, options.nodes, options.seed, where)
-    opened = open_bus(bus_address, options.kafka)
+    opened = open_bus(bus_address, kafka)
     with _ending_on_signals(), opened as bus, Processes(options.directory) as processes:
-        consumer = bus.consume([Topic.TELEMETRY, Topic.VERDICTS], f"{cluster.name}-display")
-        with contextlib.closing(consumer):
-            playing = _Run(options, cluster, processes, consumer)
-            with Display(console, playing.watch) as display:
-                playing.play(display)
-                display.phase("ending")
-                playing.end_training()
+        # From now on, and in no group: earlier demos are of no interest, and nothing of this one stays behind.
+        follower = bus.follow([Topic.TELEMETRY, Topic.VERDICTS])
+        playing = _Run(options, cluster, processes, follower)
+        with contextlib.closing(follower), Display(console, playing.watch) as display:
+            playing.play(display)
+            display.phase("ending")
+            playing.end_training()
     playing.result.elapsed = time.monotonic() - start
     return playing.result
+
+
+def _own_topics(bus: str, kafka: KafkaSettings, console: Console) -> KafkaSettings:
+    """On Kafka the demo has topics of its own; see ``guard.demo.topics``."""
+    if not bus.startswith("kafka:"):
+        return kafka
+    own = msgspec.structs.replace(kafka, prefix=f"{kafka.prefix}demo.")
+    try:
+        made = ready(bus, own)
+    except TopicsMissingError as error:
+        raise CannotRunError(str(error)) from error
+    if made:
+        console.print(f"made the demo's topics, {own.prefix}guard.*, with one copy each", highlight=False)
+    return own
 
 
 @contextlib.contextmanager
