@@ -2,10 +2,12 @@
 
 import contextlib
 import logging
+import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from guard.bus import BusError, BusUnavailableError, Outgoing, Topic, open_bus
 from guard.bus.kafka import KafkaBus
 from guard.bus.kafka_publisher import _BATCH, WAVE, waves
-from guard.bus.kafka_settings import Compression, KafkaSettings
+from guard.bus.kafka_settings import Compression, KafkaSettings, Security
 from tests.bus_contract import PATIENCE, read, records, values
 from tests.kafka_fixtures import make_topics
 from tools.kafka import KafkaCluster
@@ -144,6 +146,31 @@ def test_one_thread_that_publishes_for_long_keeps_no_other_beyond_its_timeout(mo
         long.join()
     finally:
         mortal.resume(1)
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize("security", [Security.PLAINTEXT, Security.TLS])
+def test_who_accepts_and_then_says_nothing_keeps_nobody_for_long(security, monkeypatch):
+    monkeypatch.setattr("guard.bus.kafka_reader._CONNECT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address, settings = f"127.0.0.1:{silent.getsockname()[1]}", KafkaSettings(security=security)
+        files = open_files()
+        for _ in range(5):
+            with KafkaBus(address, settings) as bus:
+                assert "within 0.3 s" in refused(bus, records(Topic.LEDGER, 1), 0.3)
+                start = time.monotonic()
+                for read_ in (
+                    lambda: bus.consume([Topic.LEDGER], "g"),
+                    lambda: bus.follow([Topic.LEDGER]),
+                    lambda: list(bus.scan(Topic.LEDGER)),
+                ):
+                    with pytest.raises(BusUnavailableError):
+                        read_()
+                assert time.monotonic() - start < 3 * 0.5 + SLACK
+        assert open_files() < files + 5
 
 
 def test_a_topic_that_is_not_there_is_named_and_not_made(kafka, prefix):

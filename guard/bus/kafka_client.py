@@ -5,12 +5,15 @@ our errors, and nothing of it into the log of the process.
 """
 
 import logging
+import re
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kafka.errors import (
     AuthorizationError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -26,22 +29,33 @@ from guard.bus.kafka_credentials import Credentials
 _METADATA = 60_000
 """Milliseconds after which topics and leaders are asked for again, if nothing went wrong."""
 _RECONNECT = 1_000
+_HANDSHAKE, _WATCH = 4.0, 0.5
+"""Seconds for TCP, TLS and SASL together, and between looks at them."""
+_REFUSAL = re.compile(r"[A-Za-z]+AuthorizationFailed\w*")
 _LONGEST = 200
 """Characters of kafka-python's last words that an error quotes."""
 
 
+_REASONS = ("AuthenticationFailed", "Handshake failed", "requires the")
+"""What tells why nobody lets us in; a broker that has refused hangs up, too, which tells nothing."""
+_EMPTY = ("Bootstrap failed", "Bootstrap bootstrap-", "Closing")
+
+
 class _LastWords(logging.Handler):
-    """Keeps the last warning of kafka-python, which nobody else hears."""
+    """Keeps the most telling warning of kafka-python, which nobody else hears."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep its first line, unless it only says that what failed has failed, or will be tried again."""
-        text = " ".join(record.getMessage().split("\n", 1)[0].split())[:_LONGEST]
-        if not text.startswith("Bootstrap failed") and "not ready; waiting" not in text:
-            self.text = text
+        """Keep its first line, unless one that tells more was heard before."""
+        text = " ".join(record.getMessage().split("\n", 1)[0].split())
+        found = [text.index(reason) for reason in _REASONS if reason in text]
+        if found:
+            self.text = text[min(found) :][:_LONGEST]
+        elif not text.startswith(_EMPTY) and not self.text.startswith(_REASONS):
+            self.text = text[:_LONGEST]
 
 
 _last = _LastWords()
@@ -52,22 +66,45 @@ _logger.setLevel(logging.WARNING)
 
 
 class _Client:
-    """Makes a client of kafka-python, and can close it where the one who asked for it failed."""
+    """Makes a client of kafka-python, and can close it where the one who asked for it failed.
 
-    def __init__(self) -> None:
+    kafka-python waits for ever for a TLS handshake, and for a cluster behind one: both have a deadline here.
+    """
+
+    def __init__(self, within: float) -> None:
         self.made: KafkaNetClient | None = None
+        self._within = within
+        self._begun: dict[Any, float] = {}
 
     def __call__(self, **options: Any) -> KafkaNetClient:
-        self.made = KafkaNetClient(**options)
+        client = self.made = KafkaNetClient(**options)
         # The option of this name does not get here, and asking for a topic would make it, as the brokers like.
-        self.made.cluster.config["allow_auto_create_topics"] = False
-        return self.made
+        client.cluster.config["allow_auto_create_topics"] = False
+        self._watch(client)
+        found = client._manager.bootstrap_async(self._within * 1000)  # noqa: SLF001
+        client.poll(timeout_ms=self._within * 1000, future=found)
+        if not found.is_done:
+            raise KafkaTimeoutError
+        if found.exception is not None:
+            raise found.exception
+        return client
+
+    def _watch(self, client: KafkaNetClient) -> None:
+        """Close what has tried to connect for too long, again and again, on the thread that connects."""
+        manager, now = client._manager, time.monotonic()  # noqa: SLF001
+        trying = [conn for conn in manager._conns.values() if conn.initializing]  # noqa: SLF001
+        self._begun = {conn: self._begun.get(conn, now) for conn in trying}
+        for conn, begun in self._begun.items():
+            if now - begun > _HANDSHAKE:
+                conn.close(KafkaConnectionError(f"no handshake within {_HANDSHAKE:g} s"))
+        if not manager.closed:
+            manager._net.call_later(_WATCH, lambda: self._watch(client))  # noqa: SLF001
 
 
 def connected(
     kind: Any, servers: Sequence[str], credentials: Credentials, within: float, **options: Any
 ) -> tuple[Any, Any]:
-    """A producer or consumer of kafka-python's that has found the cluster, and what it knows of the cluster.
+    """A producer, consumer or administrator that has found the cluster, and what it knows of the cluster.
 
     Args:
         kind: its class.
@@ -79,30 +116,31 @@ def connected(
     Raises:
         BusUnavailableError: no broker let us in.
     """
-    client, within = _Client(), max(within, 0.1)
-    access = credentials.options()
+    within = max(within, 0.1)
+    client, access = _Client(within), credentials.options()
     _last.text = ""
+    made: Any = None
+    failure: BusError | None = None
     try:
         made = kind(
             kafka_client=client,
             bootstrap_servers=list(servers),
             bootstrap_timeout_ms=int(within * 1000),
             client_id="guard",
-            allow_auto_create_topics=False,
             metadata_max_age_ms=_METADATA,
             reconnect_backoff_max_ms=_RECONNECT,
-            metrics_enabled=False,
             **options,
             **access,
         )
-    except BaseException as error:
-        if client.made is not None:
+    except KafkaTimeoutError:
+        failure = no_connection(",".join(servers), within)
+    except KafkaError as error:
+        failure = translated(error, ",".join(servers), "connecting")
+    finally:
+        if made is None and client.made is not None:
             client.made.close()
-        if isinstance(error, KafkaTimeoutError):
-            raise no_connection(",".join(servers), within) from error
-        if isinstance(error, KafkaError):
-            raise translated(error, ",".join(servers), "connecting") from error
-        raise
+    if failure is not None:
+        raise failure  # not within `except`: kafka-python's error would keep sockets that it has not closed
     return made, client.made.cluster  # type: ignore[union-attr]  # kind asked for it
 
 
@@ -119,6 +157,8 @@ def answers(cluster: Any, within: float) -> bool:
 
 def no_connection(servers: str, seconds: float) -> BusUnavailableError:
     """Nobody let us in."""
+    if "AuthenticationFailed" in _last.text:
+        return _not_accepted(f"kafka {servers}, connecting: ")
     why = f" (kafka: {_last.text})" if _last.text else ""
     return BusUnavailableError(
         f"no broker of {servers} let us in within {seconds:.1f} s{why}: is it up, and are security, certificates "
@@ -135,18 +175,23 @@ def translated(error: KafkaError, servers: str, what: str) -> BusError:
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return BusError(f"{text}the record is larger than the brokers take")
     if isinstance(error, SaslAuthenticationFailedError):
+        return _not_accepted(text)
+    refusal = _REFUSAL.search(f"{type(error).__name__} {error}")  # some come wrapped, as text
+    if refusal:
         return BusUnavailableError(
-            f"{text}the brokers do not accept the user name and the password, or the role, of `kafka`"
-        )
-    if isinstance(error, AuthorizationError):
-        return BusUnavailableError(
-            f"{text}not allowed ({type(error).__name__}); `guard topics acls` prints what each role needs"
+            f"{text}not allowed ({refusal[0]}); `guard topics acls` prints what each role needs"
         )
     if isinstance(error, UnknownTopicOrPartitionError):
         return BusUnavailableError(f"{text}no such topic; `guard topics apply` makes them")
     kind = type(error).__name__
     why = " ".join(str(error).split()).removeprefix(kind).lstrip(": ")[:_LONGEST]
     return BusUnavailableError(f"{text}{kind}{': ' if why else ''}{why}")
+
+
+def _not_accepted(text: str) -> BusUnavailableError:
+    return BusUnavailableError(
+        f"{text}the brokers do not accept the user name and the password of `kafka` (AuthenticationFailed)"
+    )
 
 
 def server_list(address: str) -> list[str]:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Credentials:
         self._stamp = self._look()
         if settings.security is Security.PLAINTEXT:
             return {"security_protocol": "PLAINTEXT"}
-        options: dict[str, Any] = {"security_protocol": "SSL", "ssl_context": self._context()}
+        options: dict[str, Any] = {"security_protocol": "SSL", "ssl_context": _context(settings, self._stamp)}
         if settings.security is Security.SASL_TLS:
             options["security_protocol"] = "SASL_SSL"
             options["sasl_mechanism"] = _MECHANISMS[settings.mechanism]
@@ -53,17 +54,6 @@ class Credentials:
                     os.environ["AWS_DEFAULT_REGION"] = settings.region
         return options
 
-    def _context(self) -> ssl.SSLContext:
-        settings = self._settings
-        try:
-            context = ssl.create_default_context(cafile=settings.ca)
-            if settings.certificate is not None:
-                context.load_cert_chain(settings.certificate, settings.key)
-        except (OSError, ssl.SSLError) as error:
-            files = ", ".join(file for file in (settings.ca, settings.certificate, settings.key) if file)
-            raise BusUnavailableError(f"kafka: cannot use {files}: {error}") from error
-        return context
-
     def _password_file(self) -> Path:
         name = self._settings.password_file or os.environ.get("GUARD_KAFKA_PASSWORD_FILE")
         if not name:
@@ -75,6 +65,19 @@ class Credentials:
         password = settings.password_file or os.environ.get("GUARD_KAFKA_PASSWORD_FILE")
         names = (settings.ca, settings.certificate, settings.key, password)
         return tuple(_stamp(name) for name in names if name)
+
+
+@lru_cache(maxsize=1)
+def _context(settings: KafkaSettings, _stamp: Stamp) -> ssl.SSLContext:
+    """One for all connections until a file changes: the system's authorities alone are half a megabyte."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.certificate is not None:
+            context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(file for file in (settings.ca, settings.certificate, settings.key) if file)
+        raise BusUnavailableError(f"kafka: cannot use {files}: {error}") from error
+    return context
 
 
 def _stamp(name: str) -> tuple[str, int, int, int]:

@@ -128,6 +128,7 @@ class KafkaPublisher:
                 self._servers,
                 self._credentials,
                 min(deadline - time.monotonic(), _CONNECT),
+                metrics_enabled=False,
                 enable_idempotence=True,
                 acks="all",
                 compression_type=_codec(self._settings.compression),

@@ -1,5 +1,6 @@
 """Reading from Kafka: connecting, polling, noticing that nobody answers, and connecting anew."""
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,12 @@ from kafka.errors import (
 from kafka.structs import TopicPartition
 
 from guard.bus import BusError, BusUnavailableError, Message, Position, Topic
+from guard.bus.kafka_batches import passed_over, unpack_within_bounds
 from guard.bus.kafka_client import answers, connected, named, translated
 from guard.bus.kafka_credentials import Credentials
 from guard.bus.kafka_settings import KafkaSettings
 
+_log = logging.getLogger(__name__)
 _CONNECT = 10.0
 _REQUEST = 6_000
 _CLOSE = 1_000
@@ -33,8 +36,10 @@ _SOON = 0.3
 """The same while a topic is not known: kafka-python forgets what it wanted to ask while it asks something else."""
 _DEAF = 20.0
 """Seconds without an answer after which the bus counts as away. A leader that moves takes half of it."""
+_MISSING = 1.0
+"""Seconds after which a topic that a broker does not know is not there."""
 _NEW_TOPIC = 10.0
-"""Seconds in which a topic that was just made becomes known to all brokers."""
+"""The same for a member, which may wait: a topic that was just made becomes known to all brokers by then."""
 
 
 def make_consumer(
@@ -45,11 +50,13 @@ def make_consumer(
     Raises:
         BusUnavailableError: nobody let us in.
     """
+    unpack_within_bounds()
     return connected(
         KafkaConsumer,
         servers,
         credentials,
         _CONNECT,
+        metrics_enabled=False,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_bytes=_FETCH,
@@ -132,6 +139,7 @@ class Reader(ABC):
         self._asked = now
         if not (self._ask_leaders(consumer, places) if places else answers(self._cluster, _LOOK / 4)):
             if now - self._answered > _DEAF:
+                self._drop()
                 silent = f"{now - self._answered:.0f} s"
                 raise BusUnavailableError(f"kafka {self._name}: the brokers do not answer for {silent}")
             return
@@ -176,7 +184,7 @@ class KafkaFollower(Reader):
     def _connect(self) -> tuple[KafkaConsumer, Any]:
         consumer, cluster = make_consumer(self._servers, self._credentials)
         try:
-            places = [place for topic in self._topics for place in places_of(consumer, topic, self._name)]
+            places = [place for topic in self._topics for place in places_of(cluster, topic, self._name)]
             consumer.assign(places)
             # What was reached before, for a connection that goes on; else, and for new partitions, the start.
             self._reached = starts(consumer, places, self._since) | self._reached
@@ -189,7 +197,15 @@ class KafkaFollower(Reader):
 
 
 def messages(found: Mapping[TopicPartition, Sequence[Any]], topics: Mapping[str, Topic]) -> list[Message]:
-    """Our messages for kafka-python's records."""
+    """Our messages for kafka-python's records. Batches that were passed over are told."""
+    for batch in passed_over():
+        _log.warning(
+            "%s: passed over a batch of %d records at offset %d: %s",
+            named(topics),
+            batch.records,
+            batch.offset,
+            batch.reason,
+        )
     return [
         Message(
             Position(topics[place.topic], place.partition, record.offset),
@@ -208,18 +224,26 @@ def position(consumer: KafkaConsumer, place: TopicPartition) -> int | None:
     return None if known is None else int(known.offset)
 
 
-def places_of(consumer: KafkaConsumer, topic: str, servers: str) -> list[TopicPartition]:
+def places_of(cluster: Any, topic: str, servers: str) -> list[TopicPartition]:
     """All partitions of a topic.
 
     Raises:
-        BusUnavailableError: it is not there.
+        BusUnavailableError: it is not there, or nobody says.
     """
-    partitions = consumer.partitions_for_topic(topic)
-    if not partitions:
-        raise BusUnavailableError(
-            f"kafka {servers}: no topic {topic}, or not allowed to read it; `guard topics apply` makes the topics"
-        )
-    return [TopicPartition(topic, partition) for partition in sorted(partitions)]
+    deadline, heard = time.monotonic() + _CONNECT, False
+    cluster.add_topic(topic)
+    while not cluster.partitions_for_topic(topic) and topic not in cluster.unauthorized_topics:
+        left = deadline - time.monotonic()
+        if left <= 0 or (heard and left < _CONNECT - _MISSING):
+            raise BusUnavailableError(
+                f"kafka {servers}: no topic {topic}; `guard topics apply` makes the topics"
+                if heard
+                else f"kafka {servers}: nobody says where {topic} is"
+            )
+        heard = answers(cluster, min(left, _MISSING)) or heard
+    if topic in cluster.unauthorized_topics:
+        raise TopicAuthorizationFailedError
+    return [TopicPartition(topic, partition) for partition in sorted(cluster.partitions_for_topic(topic))]
 
 
 def starts(

@@ -34,9 +34,9 @@ def scan(
         BusUnavailableError: the bus is away, or the topic is not there or not ours to read.
     """
     name, address = prefix + topic, ",".join(servers)
-    consumer, _ = make_consumer(servers, Credentials(settings))
+    consumer, cluster = make_consumer(servers, Credentials(settings))
     try:
-        places = [p for p in places_of(consumer, name, address) if partition in (None, p.partition)]
+        places = [p for p in places_of(cluster, name, address) if partition in (None, p.partition)]
         consumer.assign(places)
         ends, first = consumer.end_offsets(places), starts(consumer, places, since)
         for place, offset in first.items():
@@ -74,9 +74,9 @@ def partitions(servers: Sequence[str], settings: KafkaSettings, name: str) -> in
     Raises:
         BusUnavailableError: the bus is away, or the topic is not there or not ours to see.
     """
-    consumer, _ = make_consumer(servers, Credentials(settings))
+    consumer, cluster = make_consumer(servers, Credentials(settings))
     try:
-        return len(places_of(consumer, name, ",".join(servers)))
+        return len(places_of(cluster, name, ",".join(servers)))
     except KafkaError as error:
         raise translated(error, ",".join(servers), f"asking for {name}") from error
     finally:
