@@ -62,7 +62,7 @@ def run_checks(
         ("efa", lambda: _efa(Path(config.agent.roots.sys) / "class/infiniband")),
         ("clock", lambda: _clock(ask_clock)),
         ("spool", lambda: _spool(Path(config.agent.spool))),
-        ("bus", lambda: _bus(config.bus)),
+        ("bus", lambda: _kafka(config) if config.bus.startswith("kafka:") else _bus(config.bus)),
         ("detector", _detector),
     ]
     return [_tried(name, check) for name, check in checks]
@@ -195,6 +195,16 @@ def _bus(address: str) -> Check:
         return Check("bus", State.FAIL, str(error), "see `bus` in `guard config`, and the owner of the file")
     more = " or more" if count == _MOST_COUNTED else ""
     return Check("bus", State.OK, f"{address}, {count}{more} records of state")
+
+
+def _kafka(config: Config) -> Check:
+    from guard.checks_kafka import look  # noqa: PLC0415  (kafka-python is loaded only where it is the bus)
+
+    try:
+        found = look(config)
+    except BusError as error:
+        return Check("bus", State.FAIL, str(error), "see `bus` and `kafka` in `guard config`")
+    return Check("bus", State.FAIL if found.remedy else State.OK, found.detail, found.remedy)
 
 
 def _detector() -> Check:
