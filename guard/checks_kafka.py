@@ -36,9 +36,9 @@ def look(config: Config) -> Found:
         BusError: they do not answer, or do not let us in.
     """
     address = config.bus.removeprefix("kafka://")
-    topics = {topic.topic: topic for topic in wanted(config.topics)}
-    told = _ask(server_list(address), config, list(topics))
-    there = {topic: told[topic] for topic in topics if topic in told}
+    topics = {topic.topic: topic for topic in wanted(config.topics, config.kafka.prefix)}
+    told = _ask(server_list(address), config, [topic.name for topic in topics.values()])
+    there = {topic: told[about.name] for topic, about in topics.items() if about.name in told}
     allowed = {
         topic: frozenset(about["authorized_operations"] or ()) or _EVERYTHING for topic, about in there.items()
     }
@@ -48,7 +48,7 @@ def look(config: Config) -> Found:
         seen = f"{address}: of {len(topics)} topics {len(there)} are to be seen"
         return Found(f"{seen}, too few for any role", _remedy(missing, there))
     few = [
-        f"{topic} has {len(about['partitions'])} partitions, not {topics[topic].partitions}"
+        f"{topics[topic].name} has {len(about['partitions'])} partitions, not {topics[topic].partitions}"
         for topic, about in there.items()
         if len(about["partitions"]) < topics[topic].partitions
     ]
@@ -74,7 +74,7 @@ def _name(operation: Operation) -> str:
     return operation.upper()
 
 
-def _ask(servers: Sequence[str], config: Config, topics: Sequence[Topic]) -> dict[Topic, Any]:
+def _ask(servers: Sequence[str], config: Config, names: Sequence[str]) -> dict[str, Any]:
     """What is there of the topics, as kafka-python tells it."""
     from kafka.admin import KafkaAdminClient  # noqa: PLC0415  (only where the bus is Kafka)
     from kafka.errors import KafkaError  # noqa: PLC0415
@@ -84,7 +84,7 @@ def _ask(servers: Sequence[str], config: Config, topics: Sequence[Topic]) -> dic
     )
     with closing(client):
         try:
-            told = client.describe_topics([str(topic) for topic in topics])
+            told = client.describe_topics(list(names))
         except KafkaError as error:
             raise translated(error, ",".join(servers), "asking for the topics") from error
-    return {Topic(about["name"]): about for about in told if about["error_code"] == 0}
+    return {about["name"]: about for about in told if about["error_code"] == 0}
