@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -39,6 +40,10 @@ def describe(text: ConfigText, message: str) -> tuple[int, str]:
         here = (*place, unknown["key"])
         return text.line(here), f"{_shown('.'.join(here))}: unknown key{_hint(here)}"
     name = ".".join(place) or "top"
+    default = _default(place)
+    if what.startswith("Invalid enum value") and isinstance(default, StrEnum):
+        choices = ", ".join(type(default))
+        return text.line(place), f"{name}: {_shown(_value(text, place))} (expected one of {choices})"
     if not what.startswith("Expected"):
         return text.line(place), f"{name}: {what}"
     return text.line(place), f"{name}: {_shown(_value(text, place))} (expected {_expectation(what, place)})"
