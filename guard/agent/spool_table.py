@@ -8,6 +8,8 @@ _OVERHEAD = 64
 """Bytes that a row costs beside its key and value, about."""
 _SIZE = f"coalesce(sum(length(CAST(key AS BLOB)) + length(value) + {_OVERHEAD}), 0)"
 _VACUUM_PAGES = 1000
+_CACHE = 128
+"""KiB of pages that SQLite keeps: rows are read once. Its own 2 MiB would fill up in an outage."""
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS spool (
       id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, value BLOB NOT NULL)""",
@@ -36,6 +38,7 @@ class SpoolTable:
             self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA cache_size = -{_CACHE}")
             with self._transaction():
                 for statement in _TABLES:
                     self._connection.execute(statement)
