@@ -12,6 +12,7 @@ import yaml
 
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _DEEPEST = 16
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
 """Levels of nesting; the configuration has five. Checked before composing, which recurses."""
 _NUMBERS = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float)")
 _TEXTS = re.compile(r"tag:yaml\.org,2002:(str|timestamp|merge|value)")
@@ -60,6 +61,8 @@ def parse(text: str) -> ConfigText:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+        if "nesting depth" in problem:  # newer parsers have a limit of their own, and may look ahead of ours
+            raise TextError(_line(mark), _TOO_DEEP) from error
         raise TextError(_line(mark), f"not YAML: {problem}") from error
     parsed = ConfigText()
     if root is not None:
@@ -82,7 +85,7 @@ def _refuse_depth_and_aliases(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise TextError(line, f"nested more than {_DEEPEST} levels deep")
+            raise TextError(line, _TOO_DEEP)
 
 
 def _build(node: yaml.Node, place: Place, lines: dict[Place, int]) -> Plain:
