@@ -12,8 +12,8 @@ import yaml
 
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _DEEPEST = 16
-_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
 """Levels of nesting; the configuration has five. Checked before composing, which recurses."""
+_TOO_DEEP = f"nested more than {_DEEPEST} levels deep"
 _NUMBERS = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float)")
 _TEXTS = re.compile(r"tag:yaml\.org,2002:(str|timestamp|merge|value)")
 """What YAML finds in unquoted text and a configuration does not: 2026-01-02 is a fine name for a rack."""
