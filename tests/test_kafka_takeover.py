@@ -1,7 +1,7 @@
 """Detectors on real brokers: they share the jobs, and one that is killed is taken over with nothing lost."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,15 @@ from guard.bus import Outgoing, Topic
 from guard.bus.kafka import KafkaBus
 from tests.detector_processes import DetectorProcesses
 from tests.fleet import Fleet, slow_from
-from tests.kafka_fixtures import make_topics
+from tests.takeover import eventually, held, read, take_over
 from tools.kafka import KafkaCluster
+from tools.kafka.topics import make_topics
 
 pytestmark = [pytest.mark.needs("kafka"), pytest.mark.timeout(300)]
 
 POLICY = Policy(window=10.0, lateness=30.0, silence=90.0)
 NODES, PERIODS, ONSET = 1000, 14, 4
 TAKEOVER = 15.0
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -41,30 +41,10 @@ def records(job: str, nodes: int, periods: int, start: float) -> list[Telemetry]
     ]
 
 
-def publish(bus: KafkaBus, found: list[Telemetry]) -> None:
+def publish(bus: KafkaBus, found: list[Telemetry]) -> int:
     for at in range(0, len(found), 500):
         bus.publish([Outgoing(Topic.TELEMETRY, r.key, encode(r)) for r in found[at : at + 500]], 30.0)
-
-
-def eventually(true: Callable[[], bool], otherwise: Callable[[], object]) -> float:
-    """Seconds until it holds."""
-    start = time.monotonic()
-    while not true():
-        assert time.monotonic() - start < PATIENCE, otherwise()
-        time.sleep(0.1)
-    return time.monotonic() - start
-
-
-def held(detectors: DetectorProcesses, number: int) -> float:
-    return sum(detectors.metric(number, "guard_detect_partitions").values())
-
-
-def lag(detectors: DetectorProcesses, number: int) -> float:
-    return sum(detectors.metric(number, "guard_detect_lag").values())
-
-
-def read(detectors: DetectorProcesses, number: int) -> float:
-    return sum(detectors.metric(number, "guard_detect_records_total").values())
+    return len(found)
 
 
 def verdicts(bus: KafkaBus) -> list[Verdict]:
@@ -78,37 +58,14 @@ def test_killed_detector_is_taken_over_within_fifteen_seconds_and_says_the_same(
     everything = records("large", NODES, PERIODS, time.time() - 10.0 * PERIODS)
     before = everything[: NODES * (PERIODS - 2)]
     with KafkaBus(cluster.bootstrap) as bus, DetectorProcesses(cluster, tmp_path, POLICY, count=2) as detectors:
-        both = [0, 1]
-        eventually(
-            lambda: [held(detectors, n) for n in both] == [2, 2], lambda: detectors.log(0) + detectors.log(1)
-        )
-        publish(bus, before)
-        eventually(lambda: sum(read(detectors, n) for n in both) >= len(before), lambda: "not all was read")
-        owner = max(both, key=lambda n: read(detectors, n))
-        other = 1 - owner
-        already = read(detectors, other)
-        detectors.kill(owner, again=False)
-        start = time.monotonic()
-        publish(bus, everything[len(before) :])
-        newest = len(everything) - len(before)
-        eventually(
-            lambda: (
-                held(detectors, other) == 4
-                and read(detectors, other) >= already + newest
-                and not lag(detectors, other)
-            ),
-            lambda: detectors.log(other),
-        )
-        taken = time.monotonic() - start
-        print(
-            f"taken over after {taken:.1f} s, session timeout 6 s, {read(detectors, other):.0f} records read again"
-        )
+        taken = take_over(detectors, lambda: publish(bus, before), lambda: publish(bus, everything[len(before) :]))
+        print(f"taken over after {taken.read:.1f} s, session timeout 6 s, {taken.again} records read again")
         eventually(lambda: any(v.accused for v in verdicts(bus)), lambda: "nobody is accused")
         said = {verdict.id for verdict in verdicts(bus)}
     undisturbed = Detector(POLICY)
     expected = undisturbed.fold(everything) + undisturbed.tick(0.0)
     assert said == {saying.id for saying in expected if isinstance(saying, Verdict)}
-    assert taken <= TAKEOVER
+    assert taken.read <= TAKEOVER
 
 
 def test_detectors_share_the_jobs_and_one_that_leaves_hands_its_jobs_over(

@@ -239,8 +239,8 @@ def _figures(life: Life) -> Section:
         Figure("records on the bus, each once and in order", f"{len(numbers)}", "all", whole),
     ]
     how = (
-        f"`guard agent`, {_RANKS} ranks, neuron-monitor (emulated) of 32 runtimes, the heap as its systemd unit sets "
-        f"it; records of {size:,.0f} bytes, one every {PERIOD:g} s. The only broker is killed until "
+        f"`guard agent`, {_RANKS} ranks, neuron-monitor (emulated) of 32 runtimes, the heap as its unit sets it; "
+        f"records of {size:,.0f} bytes, one every {PERIOD:g} s. The only broker is killed until "
         f"{life.waiting} wait; attempts to connect are as much more frequent. Real time: a record every 10 s."
     )
     return Section("An agent without its brokers", how, figures)
