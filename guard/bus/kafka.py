@@ -8,7 +8,7 @@ from guard.bus.kafka_client import server_list
 from guard.bus.kafka_publisher import KafkaPublisher
 from guard.bus.kafka_settings import KafkaSettings
 
-_POLL_WITHIN = 300.0
+_POLL_WITHIN = 60.0
 
 
 class KafkaBus:
