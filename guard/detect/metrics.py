@@ -8,6 +8,7 @@ from prometheus_client import Counter as Count
 
 from detectors.detector import Detector
 from guard.bus import Place
+from guard.detect.intake import Reason
 
 _AGES = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600)
 """Seconds. A record is a period old at least on the average; minutes mean that the bus or the detector lags."""
@@ -19,9 +20,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._records = Count("guard_detect_records", "Telemetry records read", registry=registry)
-        self._letters = Count(
-            "guard_detect_dead_letters", "Records set aside as unreadable", ["reason"], registry=registry
-        )
+        self._letters = Count("guard_detect_dead_letters", "Records set aside", ["reason"], registry=registry)
         self._aside = Gauge(
             "guard_detect_not_folded",
             "Readable records that changed nothing, of held partitions",
@@ -56,7 +55,7 @@ class Metrics:
         self._records.inc(records)
         self._age.observe(max(0.0, now - taken))
 
-    def letter(self, reason: str) -> None:
+    def letter(self, reason: Reason) -> None:
         """A record was set aside."""
         self._letters.labels(reason).inc()
 

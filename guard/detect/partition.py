@@ -4,23 +4,18 @@ import logging
 import time
 from collections.abc import Sequence
 
-from collectors.telemetry import Compared, RecordError, UnknownVersionError, decode_compared
+from collectors.telemetry import Compared, RecordError, UnknownVersionError
 from detectors.board import Board
 from detectors.detector import Detector
 from detectors.policy import Policy
 from detectors.verdict import Saying
 from guard.bus import Bus, Message, Outgoing, Topic
 from guard.deadletter import dead_letter
+from guard.detect.intake import SetAsideError, admit
 from guard.detect.metrics import Metrics
 from guard.detect.snapshots import Shelf
 
 _log = logging.getLogger(__name__)
-
-AHEAD = 3600.0
-"""Seconds that a record may lie after the moment at which the bus took it: a clock so wrong is set aside."""
-
-BEHIND = 86_400.0
-"""Seconds that it may lie before: more than a spool holds, so it is an old record that somebody sends again."""
 
 
 class PartitionFold:
@@ -74,14 +69,11 @@ class PartitionFold:
         offsets: list[int] = []
         letters: list[Outgoing] = []
         for message in messages:
-            if message.value is None:
-                continue
             try:
-                record = decode_compared(message.value)
-                _check_time(record, message)
-            except RecordError as error:
+                record = admit(message)
+            except SetAsideError as error:
                 letters.append(dead_letter(message, str(error)))
-                self._metrics.letter("version" if isinstance(error, UnknownVersionError) else "unreadable")
+                self._metrics.letter(error.reason)
                 continue
             records.append(record)
             offsets.append(message.position.offset)
@@ -97,19 +89,3 @@ class PartitionFold:
         """The offset from which one that takes over must read; None where nothing was read yet."""
         uncovered = self.detector.uncovered()
         return self._next if uncovered is None else uncovered
-
-
-def _check_time(record: Compared, message: Message) -> None:
-    """Refuse a clock that cannot be right.
-
-    Raises:
-        RecordError: the record's time is far from when the bus took it.
-    """
-    ahead = record.time - message.time
-    if ahead > AHEAD:
-        raise RecordError(f"{ahead:.0f} s ahead of the bus - at `$.time`")
-    if -ahead > BEHIND:
-        taken = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(message.time))
-        raise RecordError(
-            f"{-ahead:.0f} s older than the bus took it ({taken}): an old record sent again - at `$.time`"
-        )

@@ -43,8 +43,8 @@ def measure() -> Section:
         figures.append(Figure(f"{_WHOLE:,} nodes, NOT measured: the line through these", f"{_line(taken):.0f} s"))
     how = (
         f"Two detectors share {PARTITIONS} partitions; records of {RANKS} ranks, one job, {_BEFORE} periods at "
-        f"once, several records a batch; kill -9 of the owner (session timeout 6 s), then {_AFTER} period more. The "
-        "other goes on from the snapshots. On two cores, with the broker."
+        f"once, several records a batch; kill -9 of the owner (session timeout 6 s), then {_AFTER} period more. "
+        "The other goes on from the snapshots. On two cores, with the broker."
     )
     return Section("Taking over from a killed detector", how, figures)
 
