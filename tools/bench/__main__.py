@@ -1,4 +1,4 @@
-"""``python -m tools.bench [NAME ...]``: measure, show, and write ``docs/benchmarks.md``."""
+"""``python -m tools.bench [NAME ...]``: measure, show, and renew those sections of ``docs/benchmarks.md``."""
 
 import importlib
 import sys
@@ -11,19 +11,16 @@ _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 def main(names: list[str]) -> None:
-    """Run the named benchmarks, or all; only a run of all writes the page."""
+    """Run the named benchmarks, or all. Each section is written as soon as it is measured."""
     unknown = set(names) - set(_ALL)
     if unknown:
         raise SystemExit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(_ALL)}")
-    sections = []
     for name in names or _ALL:
         print(f"{name} …", file=sys.stderr, flush=True)
         section = importlib.import_module(f"tools.bench.{name}").measure()
-        sections.append(section)
+        write(_PAGE, [section])
         for figure in section.figures:
             print(f"  {figure.what}: {figure.measured} {figure.promised}", flush=True)
-    if not names:
-        write(_PAGE, sections)
 
 
 main(sys.argv[1:])

@@ -30,21 +30,39 @@ class Section:
 
 
 def write(path: Path, sections: Sequence[Section]) -> None:
-    """Write the page, replacing the last one."""
-    path.write_text("\n".join([_head(), *(_table(section) for section in sections)]))
+    """Put the sections into the page, each in the place of the last one of its title; the others stay."""
+    kept = _parts(path.read_text()) if path.exists() else {}
+    kept |= {section.title: _table(section) for section in sections}
+    path.write_text("\n".join([_HEAD, *kept.values()]))
 
 
-def _head() -> str:
-    commit = _output("git", "rev-parse", "--short", "HEAD")
-    dirty = " with uncommitted changes" if _output("git", "status", "--porcelain") else ""
-    memory = psutil.virtual_memory().total / 2**30
-    return f"""# Benchmarks
+_HEAD = """# Benchmarks
 
-Written by `make bench`; do not edit. Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} at commit
-{commit}{dirty}: {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Linux {platform.release()},
-Python {platform.python_version()}. The machine is shared and noisy: trust ratios and medians. There was no
-Trainium hardware: neuron-monitor is the emulator.
+Written by `make bench` (`python -m tools.bench NAME …` renews some of it); do not edit. The machine is shared and
+noisy: trust ratios and medians. There was no Trainium hardware: neuron-monitor is the emulator.
 """
+
+
+def _parts(page: str) -> dict[str, str]:
+    """The sections of a page by their titles."""
+    _, *parts = page.split("\n## ")
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
+
+
+_CHANGES = ("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/benchmarks.md")
+
+
+def _place() -> str:
+    """Where and when a section was measured."""
+    commit = _output("git", "rev-parse", "--short", "HEAD")
+    dirty = " with uncommitted changes" if _output(*_CHANGES) else ""
+    memory = psutil.virtual_memory().total / 2**30
+    load = psutil.getloadavg()[2]
+    return (
+        f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d} at commit {commit}{dirty}: {psutil.cpu_count()} cores, "
+        f"{memory:.0f} GiB, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}; "
+        f"load of the last quarter of an hour {load:.1f}."
+    )
 
 
 def _table(section: Section) -> str:
@@ -58,6 +76,8 @@ def _table(section: Section) -> str:
             "| what | measured | promised | |",
             "| --- | --- | --- | --- |",
             *rows,
+            "",
+            _place(),
             "",
         ]
     )
