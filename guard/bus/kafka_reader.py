@@ -29,6 +29,10 @@ _CLOSE = 1_000
 _FETCH, _FETCH_PARTITION = 16 << 20, 2 << 20
 """Bytes at once from a broker, and of a partition: the memory of a reader. A batch has 1 MB at most."""
 
+_IDLE, _BUSY = 500, 10
+"""Milliseconds that a broker may wait for records before it answers. kafka-python has one request at a broker, and
+while that waits for quiet partitions a busy one gives nothing: half a second would pass for every 2 MB of it."""
+
 _LOOK = 2.0
 """Seconds without a record after which the brokers are asked whether there is any: else a broker that is away and
 a topic that is quiet look the same."""
@@ -95,6 +99,7 @@ class Reader(ABC):
         consumer = self._opened()
         try:
             found = consumer.poll(int(max(timeout, 0.0) * 1000), max_records=limit)
+            consumer._fetcher.config["fetch_max_wait_ms"] = _BUSY if found else _IDLE  # noqa: SLF001
             if found:
                 self._answered = time.monotonic()
             else:
