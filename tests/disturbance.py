@@ -28,15 +28,15 @@ def disturbed(
 ) -> Iterator[None]:
     """Trouble on threads of its own, until the end of the block; then everything is whole again."""
     trouble = _Trouble(cluster, detectors, chance, events, network)
-    threads = [threading.Thread(target=trouble.guarded, args=(what,), daemon=True) for what in trouble.kinds]
-    for thread in threads:
-        thread.start()
+    ended = [threading.Event() for _ in trouble.kinds]
+    for what, end in zip(trouble.kinds, ended, strict=True):
+        threading.Thread(target=trouble.guarded, args=(what, end), daemon=True).start()
     try:
         yield
     finally:
         trouble.stop.set()
-        for thread in threads:
-            thread.join(90)
+        for end in ended:
+            end.wait(90)
     for error in trouble.failed:
         raise error
 
@@ -56,12 +56,15 @@ class _Trouble:
         self._cluster, self._detectors, self._network = cluster, detectors, network
         self._chance, self._events = chance, events
 
-    def guarded(self, what: Callable[[], None]) -> None:
+    def guarded(self, what: Callable[[], None], end: threading.Event) -> None:
         """Run one kind of trouble; its failure is the test's."""
         try:
             what()
         except BaseException as error:  # noqa: BLE001  (raised again at the end of the block)
             self.failed.append(error)
+        end.set()
+        # A broker is killed when the thread that started it ends: this one lives as long as the process.
+        threading.Event().wait()
 
     def _brokers(self) -> None:
         """One at a time: killed, ended in good order (which moves its leaders), or cut off."""
