@@ -5,7 +5,7 @@ import pytest
 from guard.bus.kafka import KafkaBus
 from guard.bus.kafka_settings import KafkaSettings
 from tests.bus_contract import SESSION, BusContract
-from tests.kafka_fixtures import make_topics
+from tools.kafka.topics import make_topics
 
 SETTINGS = KafkaSettings(session_timeout=SESSION)
 

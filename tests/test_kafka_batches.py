@@ -9,7 +9,7 @@ from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchB
 from guard.bus import Outgoing, Topic
 from guard.bus.kafka import KafkaBus
 from guard.bus.kafka_batches import LARGEST_BATCH, passed_over, unpack_within_bounds
-from tests.kafka_fixtures import make_topics
+from tools.kafka.topics import make_topics
 
 NONE, GZIP, ZSTD = 0, 1, 4
 MEGABYTE = 1 << 20

@@ -18,8 +18,8 @@ from guard.bus.kafka import KafkaBus
 from guard.bus.kafka_publisher import _BATCH, WAVE, waves
 from guard.bus.kafka_settings import Compression, KafkaSettings, Security
 from tests.bus_contract import PATIENCE, read, records, values
-from tests.kafka_fixtures import make_topics
 from tools.kafka import KafkaCluster
+from tools.kafka.topics import make_topics
 
 pytestmark = pytest.mark.needs("kafka")
 SLACK = 0.7

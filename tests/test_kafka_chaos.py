@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos import accused, run
 from tests.disturbance import Network
-from tests.kafka_fixtures import make_topics
+from tools.kafka.topics import make_topics
 
 SEED = int(os.environ.get("GUARD_SEED", time.time_ns() % 2**32))
 PERIODS = int(os.environ.get("GUARD_CHAOS_PERIODS", "12"))
