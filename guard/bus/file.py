@@ -13,17 +13,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
 
-from guard.bus import COMPACTED, BusError, BusUnavailableError, Message, Outgoing, Position, Topic
+from guard.bus import COMPACTED, BusUnavailableError, Message, Outgoing, Position, Topic
 from guard.bus.file_consumer import FileConsumer
 from guard.bus.file_follower import FileFollower, before, newest
 from guard.bus.membership import partition_of, partitions
+from guard.bus.record_limits import require_fit, require_partition
 from guard.bus.retention import compact, expire, give_back, make_room
 from guard.bus.schema import connect, identity, require_same
 from guard.bus.transaction import page, transaction, translated
 
-LARGEST_VALUE = 1_000_000
-"""Bytes, as Kafka's default for a batch (``message.max.bytes``) allows."""
-_LONGEST_KEY = 1024
 _ROW = 64
 """Bytes that a record costs beside its key and value, about."""
 _PAGE = 500
@@ -69,7 +67,9 @@ class FileBus:
 
     def publish(self, records: Sequence[Outgoing], timeout: float) -> list[Position]:
         """Append all records in one transaction: all of them or none. ``BusError`` is a record's fault alone."""
-        keys = [_require_fit(record) for record in records]
+        keys = [require_fit(record) for record in records]
+        for record in records:
+            require_partition(record, partitions(record.topic))
         wait = min(max(timeout, 0.0), _LONGEST_WAIT)
         if not self._lock.acquire(timeout=wait):
             raise BusUnavailableError(f"bus {self._path}: another thread publishes for longer than {timeout:g} s")
@@ -163,18 +163,3 @@ class FileBus:
                 if expire(self._writer, now):
                     self._expire_at = self._clock()
             give_back(self._writer)
-
-
-def _require_fit(record: Outgoing) -> bytes:
-    """The key in UTF-8, of a record that the bus can take."""
-    if record.value is not None and len(record.value) > LARGEST_VALUE:
-        raise BusError(f"a value of {len(record.value)} bytes for {record.topic}: at most {LARGEST_VALUE} fit")
-    try:
-        key = record.key.encode()
-    except UnicodeEncodeError as error:
-        raise BusError(f"the key {record.key[:50]!r} for {record.topic} cannot be written in UTF-8") from error
-    if len(key) > _LONGEST_KEY:
-        raise BusError(f"a key of {len(key)} bytes for {record.topic}: at most {_LONGEST_KEY} fit")
-    if record.partition is not None and not 0 <= record.partition < partitions(record.topic):
-        raise BusError(f"partition {record.partition} of {record.topic}: it has {partitions(record.topic)}")
-    return key

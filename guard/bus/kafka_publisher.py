@@ -10,11 +10,11 @@ from typing import Any
 from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from kafka.producer import KafkaProducer
 
-from guard.bus import BusError, BusUnavailableError, Outgoing, Position
+from guard.bus import BusUnavailableError, Outgoing, Position
 from guard.bus.kafka_client import answers, connected, translated
 from guard.bus.kafka_credentials import Credentials, require
 from guard.bus.kafka_settings import Compression, KafkaSettings
-from guard.bus.record_limits import LARGEST_VALUE, require_fit
+from guard.bus.record_limits import LARGEST_VALUE, require_fit, require_partition
 
 WAVE = 4 << 20
 """Bytes of keys and values that wait for acknowledgement at once: the bound of the producer's memory is this, once
@@ -193,11 +193,8 @@ class KafkaPublisher:
 
 
 def _placed(record: Outgoing, key: bytes, partitions: int) -> int:
-    if record.partition is None:
-        return partition_of(key, partitions)
-    if not 0 <= record.partition < partitions:
-        raise BusError(f"partition {record.partition} of {record.topic}: it has {partitions}")
-    return record.partition
+    require_partition(record, partitions)
+    return partition_of(key, partitions) if record.partition is None else record.partition
 
 
 def _codec(compression: Compression) -> str:

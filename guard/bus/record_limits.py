@@ -22,3 +22,13 @@ def require_fit(record: Outgoing) -> bytes:
     if len(key) > LONGEST_KEY:
         raise BusError(f"a key of {len(key)} bytes for {record.topic}: at most {LONGEST_KEY} fit")
     return key
+
+
+def require_partition(record: Outgoing, there: int) -> None:
+    """Refuse a partition that a topic of ``there`` partitions does not have.
+
+    Raises:
+        BusError: the record names one.
+    """
+    if record.partition is not None and not 0 <= record.partition < there:
+        raise BusError(f"partition {record.partition} of {record.topic}: it has {there}")
