@@ -16,6 +16,8 @@ _BUSY_SECONDS = 2.0
 _MODE = 0o660
 """Less the umask. Whoever may write the file is an operator, and a reader of a WAL database writes, too."""
 _WAL_BYTES = 64 << 20
+_CACHE_KIB = 256
+"""Pages kept in memory by each connection. SQLite's own 2 MB fill within minutes, and look like an agent that grows."""
 
 _TABLES = (
     # AUTOINCREMENT: an offset never comes back, even after the newest record was deleted.
@@ -98,6 +100,7 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
         _require_ours(path, *_stamps(connection))
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     except sqlite3.Error as error:
         connection.close()
         raise _opening_error(path, error) from error
