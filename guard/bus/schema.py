@@ -17,7 +17,7 @@ _MODE = 0o660
 """Less the umask. Whoever may write the file is an operator, and a reader of a WAL database writes, too."""
 _WAL_BYTES = 64 << 20
 _CACHE_KIB = 256
-"""Pages kept in memory by each connection. SQLite's own 2 MB fill within minutes, and look like an agent that grows."""
+"""Pages kept in memory by a connection. SQLite's own 2 MB fill within minutes, and look like growth."""
 
 _TABLES = (
     # AUTOINCREMENT: an offset never comes back, even after the newest record was deleted.
