@@ -12,7 +12,7 @@ from guard.bus import Bus, Consumer, Follower, Message, Outgoing, Topic
 SESSION = 1.0
 """Seconds: the session timeout that ``make_bus`` gives its buses. (Brokers allow 6 s; those of tests, this.)"""
 PUBLISH = 10.0
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 MakeBus = Callable[[], Bus]
 
@@ -58,6 +58,9 @@ class BusFixtures:
 
     polls_to_see_all = 8
     """Polls of ten records within which every partition of a member must have had its turn."""
+
+    seconds_to_hand_over = max(SESSION / 2, 0.5)
+    """After one has left, until another has its partitions: less than it would take to miss it."""
 
     @pytest.fixture
     def make_bus(self, **_: Any) -> MakeBus:

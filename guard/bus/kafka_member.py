@@ -68,6 +68,7 @@ class KafkaMember(Reader):
 
     def poll(self, timeout: float, limit: int = 500) -> Sequence[Message]:
         """Wait for records of the partitions held; see the protocol."""
+        self._finish_joining()
         found = self._ours(super().poll(timeout, limit))
         first: dict[Place, int] = {}
         last: dict[Place, int] = {}
@@ -160,6 +161,17 @@ class KafkaMember(Reader):
     def lose(self, native: TopicPartition) -> None:
         """A partition is ours no more."""
         self._progress.lose((self._topics[native.topic], native.partition))
+
+    def _finish_joining(self) -> None:
+        """Have a join that a poll's end interrupted taken up again.
+
+        kafka-python leaves it under way, and looks at its outcome only while it believes that it must join. Where
+        the reason was a topic that it learned of, it forgets that once it has dealt out the partitions itself: the
+        member then holds none, its heartbeats go on, and nobody else gets them.
+        """
+        coordinator = self._consumer._coordinator if self._consumer is not None else None  # noqa: SLF001
+        if coordinator is not None and coordinator._join_task is not None:  # noqa: SLF001
+            coordinator.request_rejoin()
 
     def _ours(self, found: Sequence[Message]) -> Sequence[Message]:
         """Leave out what was read as the member that the group has taken for dead.
