@@ -35,7 +35,10 @@ def test_memory_is_bounded_and_does_not_grow(life):
 def test_threads_and_descriptors_do_not_pile_up(life):
     assert max(look.threads for look in life.all) <= max(look.threads for look in life.before) + 1
     assert max(look.descriptors for look in life.all) <= max(look.descriptors for look in life.before) + SOCKETS
-    assert grown([look.descriptors for look in life.during]) < SOCKETS / 4
+    # They rise with each attempt and fall with each garbage collection: what must not rise is the floor.
+    during = [look.descriptors for look in life.during]
+    third = len(during) // 3
+    assert min(during[-third:]) - min(during[:third]) < SOCKETS / 4
 
 
 def test_the_disk_holds_what_waits_and_little_more(life):
