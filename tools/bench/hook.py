@@ -13,6 +13,8 @@ from tools.bench.page import Figure, Section
 
 _ROUNDS = 200
 _CALLS = 500
+_SECTION, _STEP = 1 / 0.14, 3 / 0.14
+"""The promises in terms of the machine they were made on, where the empty context manager took 0.14 µs."""
 
 
 class _Nothing:
@@ -32,13 +34,19 @@ def measure() -> Section:
     ):
         costs = _interleave(_subjects(recorder, unseen, Path(directory)))
     outcome = paired.measure()
-    section, step = costs["a section"], costs["a step"]
+    nothing, section, step = costs["nothing"], costs["a section"], costs["a step"]
     share = (costs["a step with four sections"]) / 0.1
     figures = [
         Figure("an empty context manager", _us(costs["nothing"])),
         Figure("a datagram to a Unix socket", _us(costs["a datagram"])),
         Figure("a section", _us(section), "≤ 1 µs", section <= 1e-6),
         Figure("a step", _us(step), "≤ 3 µs", step <= 3e-6),
+        Figure(
+            "a section and a step, over the empty context manager",
+            f"{section / nothing:.1f} and {step / nothing:.1f} times",
+            "≤ 7.1 and 21 (of 0.14 µs)",
+            section / nothing <= _SECTION and step / nothing <= _STEP,
+        ),
         Figure("a step with four sections", _us(costs["a step with four sections"])),
         Figure("a section without an agent", _us(costs["a section without an agent"])),
         Figure("share of a 100 ms step", f"{share:.4%}", "< 0.2 %", share < 0.002),
