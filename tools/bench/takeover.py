@@ -22,8 +22,8 @@ from tools.kafka.topics import make_topics
 _FLEETS = tuple(int(nodes) for nodes in os.environ.get("GUARD_BENCH_FLEETS", "1000,10000,20000").split(","))
 _WHOLE = 62_500
 _SMALL, _PROMISED = 1000, 15.0
-_BEFORE, _AFTER = 12, 1
-"""Periods. Before the kill: more than window and lateness, which lie between a snapshot and the newest record."""
+_BEFORE, _AFTER = int(os.environ.get("GUARD_BENCH_BEFORE", "12")), 1
+"""Periods. Before the kill: more than window and lateness (six), which lie between a snapshot and the newest record."""
 _PATIENCE = 1200.0
 
 
