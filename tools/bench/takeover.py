@@ -23,7 +23,7 @@ _FLEETS = tuple(int(nodes) for nodes in os.environ.get("GUARD_BENCH_FLEETS", "10
 _WHOLE = 62_500
 _SMALL, _PROMISED = 1000, 15.0
 _BEFORE, _AFTER = int(os.environ.get("GUARD_BENCH_BEFORE", "12")), 1
-"""Periods. Before the kill: more than window and lateness (six), which lie between a snapshot and the newest record."""
+"""Periods. Before the kill: more than window and lateness, six, lie between a snapshot and the newest record."""
 _PATIENCE = 1200.0
 
 
