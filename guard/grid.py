@@ -39,7 +39,16 @@ def grid(headings: Sequence[str], rows: Sequence[Row], *, width: int | None, col
         table.add_column(heading, no_wrap=flat, overflow="fold")
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
-    console = Console(
+    console = literal_console(width, color=color)
+    with console.capture() as captured:
+        console.print(table)
+    # Rich pads cells to the width of their column; a pipe has no use for that.
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n")
+
+
+def literal_console(width: int | None, *, color: bool) -> Console:
+    """A console that takes every character for what it is. ``width`` None: as wide as its contents."""
+    return Console(
         file=StringIO(),
         width=_UNBOUNDED if width is None else width,
         force_terminal=color,
@@ -49,10 +58,6 @@ def grid(headings: Sequence[str], rows: Sequence[Row], *, width: int | None, col
         emoji=False,
         legacy_windows=False,
     )
-    with console.capture() as captured:
-        console.print(table)
-    # Rich pads cells to the width of their column; a pipe has no use for that.
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n")
 
 
 def _text(cell: Cell | str) -> Text:

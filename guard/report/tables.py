@@ -1,7 +1,6 @@
 """The report for people: tables that fit 80 columns in a terminal, and one line a row where output is piped."""
 
 from collections.abc import Iterator
-from io import StringIO
 
 from rich import box
 from rich.console import Console
@@ -9,13 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from detectors.verdict import JobVerdict, Verdict
+from guard.grid import literal_console
 from guard.report.fold import Answer, Health, JobHealth
 from guard.report.plain import ago, evidence, moment, plain, seconds, share
 
 _WIDE = 180
 """Columns from which a terminal shows one line a row, as a pipe does."""
-_UNBOUNDED = 20_000
-"""Columns of a pipe: more than any row can need, so that no name is cut or folded."""
 _STYLES = {
     "fault": "bold red",
     "straggler": "bold red",
@@ -45,16 +43,7 @@ def render(health: Health, *, width: int | None, color: bool, limit: int | None)
         limit: rows at most per table; None: 50 nodes and 200 jobs.
     """
     flat = width is None or width >= _WIDE
-    console = Console(
-        file=StringIO(),
-        width=_UNBOUNDED if width is None else width,
-        force_terminal=color,
-        no_color=not color,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    console = literal_console(width, color=color)
     with console.capture() as captured:
         for line in _head(health):
             console.print(line, soft_wrap=width is None)
