@@ -6,7 +6,8 @@ periods, and of 0.2 % over the same steps.
 
 import numpy as np
 
-from detectors.window import Flags, Floats, Totals
+from detectors.observed import Flags, Floats
+from detectors.window import Totals
 
 _APART = 1.0
 """Steps by which two ranges may differ at either end: one step ends on either side of a period's end."""

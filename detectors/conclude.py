@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from detectors.board import Conclusion
-from detectors.held import OWN
+from detectors.observed import OWN
 from detectors.peers import Comparison, score_among
 from detectors.policy import Policy
 from detectors.verdict import Cause, Evidence, Role, Severity, Status

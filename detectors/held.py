@@ -13,9 +13,7 @@ from typing import cast
 import msgspec
 
 from collectors.telemetry import Compared, ComparedRanks, ComparedSteps, Fault
-
-OWN = ("compute", "data", "host")
-"""Sections that are a rank's own work. `collective` is waiting for others, `checkpoint` is shared storage."""
+from detectors.observed import OWN
 
 WHOLE = ("count", "first_step", "last_step")
 """The packed columns of whole numbers, 32 bits each, -1 where unknown."""

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from detectors.board import Conclusion
+from detectors.observed import Flags
 from detectors.verdict import Role, Status
-from detectors.window import Flags
 
 
 class MemberState(msgspec.Struct, array_like=True):

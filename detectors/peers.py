@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.held import OWN
+from detectors.observed import OWN, Flags, Floats, Integers
 from detectors.policy import Policy
-from detectors.window import Flags, Floats, Integers, Totals
+from detectors.window import Totals
 
 _MAD = 1.4826
 """The standard deviation of normal noise over its median absolute deviation."""

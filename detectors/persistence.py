@@ -3,8 +3,8 @@
 import msgspec
 import numpy as np
 
+from detectors.observed import Flags, Integers
 from detectors.policy import Policy
-from detectors.window import Flags, Integers
 
 
 class PersistenceState(msgspec.Struct):

@@ -11,11 +11,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.held import COLUMNS, OWN, WHOLE, Held, Layout
-
-Floats = NDArray[np.floating]
-Integers = NDArray[np.integer]
-Flags = NDArray[np.bool_]
+from detectors.held import COLUMNS, WHOLE, Held, Layout
+from detectors.observed import OWN, Floats, Integers
 
 _LONGEST = 1e9
 """Seconds or work beyond which a number is a mistake (a step of 30 years)."""

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from detectors.alignment import in_step
+from detectors.observed import Floats
 from detectors.peers import _median_of_others, compare
 from detectors.policy import Policy
-from detectors.window import Floats, Totals
+from detectors.window import Totals
 
 POLICY = Policy()
 

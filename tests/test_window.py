@@ -2,7 +2,8 @@ import msgspec
 import numpy as np
 
 from collectors.telemetry import Telemetry
-from detectors.held import OWN, Packer
+from detectors.held import Packer
+from detectors.observed import OWN
 from detectors.window import Totals, Window
 from tests.fleet import Fleet
 
