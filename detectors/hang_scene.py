@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detectors.hang_conclude import Hang, Stuck
-from detectors.hang_states import States, by_node
+from detectors.hang_states import OLDEST, States, by_node
 from detectors.observed import Flags, Integers, Latest
 
 _CROWD = 3
@@ -124,7 +124,7 @@ class Scene:
             ranks = (self.latest.rank >= 0) & ~self.states.known
             stuck = tuple(replace(one, section=None, age=math.nan) for one in self._stuck(unknown, ranks))
             return self._suspect(
-                stuck, f"how {_ranks(stuck)} {_is(stuck)} is not known, and all others wait in a collective"
+                stuck, f"the state of {_ranks(stuck)} is not known, and all others wait in a collective"
             )
         return self._nobody(
             "all ranks wait in a collective at the same step: the network is suspected, and no node can be named"
@@ -194,7 +194,7 @@ class Scene:
 def _stuck(slot: int, columns: Integers, latest: Latest) -> Stuck:
     """A node's ranks in these columns. Of several sections it is the one that most of the ranks are in."""
     ages = latest.age[slot, columns]
-    ages = ages[np.isfinite(ages)]
+    ages = ages[(ages >= 0) & (ages < OLDEST)]
     current = latest.current[slot, columns]
     current = current[(current >= 0) & (current < len(latest.sections))]
     return Stuck(

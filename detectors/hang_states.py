@@ -12,6 +12,9 @@ _SETTLED = 0.5
 _AHEAD = 1.0
 """Seconds that a step may have ended after its record was made: more, and the clock was set in between."""
 
+OLDEST = 1e9
+"""Seconds, 30 years: a greater age is none."""
+
 _COLLECTIVE = "collective"
 _CHECKPOINT = "checkpoint"
 
@@ -76,7 +79,7 @@ def read_states(latest: Latest, active: Flags, *, now: float, fresh: float) -> S
     if idle is None:
         return None
     dead = ranks & (latest.alive == 0)
-    known = ranks & ~dead & (latest.current != NO_SECTION) & np.isfinite(latest.age)
+    known = ranks & ~dead & (latest.current != NO_SECTION) & (latest.age >= 0) & (latest.age < OLDEST)
     settled = known & (latest.age >= _SETTLED * idle)
     waiting = settled & (latest.current == _index(latest, _COLLECTIVE))
     writing = settled & (latest.current == _index(latest, _CHECKPOINT))
