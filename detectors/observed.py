@@ -38,6 +38,7 @@ class Totals:
         part: number of the rank's part in the job, which is pipeline stage, tensor and expert role and instance
             type; -1 where there is no rank.
         stage: number of its pipeline stage and instance type alone; -1 where there is no rank.
+        depth: index of its pipeline stage; -1 where not known.
         pipeline: index of its data-parallel replica; -1 where not known.
         device: index of its device; -1 where not known.
     """
@@ -51,6 +52,7 @@ class Totals:
     sections: Floats
     part: Integers
     stage: Integers
+    depth: Integers
     pipeline: Integers
     device: Integers
 

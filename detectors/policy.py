@@ -19,6 +19,10 @@ class Fast(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.5
     held: Annotated[int, Meta(ge=1, le=100, description="windows that must exceed both, out of the last `of`")] = 4
     of: Annotated[int, Meta(ge=1, le=100, description="windows looked back on")] = 5
+    severe_ratio: Annotated[
+        float, Meta(gt=1, description="the same that convicts after `severe_held` windows in a row")
+    ] = 1.8
+    severe_held: Annotated[int, Meta(ge=1, le=100, description="windows in a row that must exceed it")] = 3
 
     def __post_init__(self) -> None:
         """Refuse a rule that can never hold."""
@@ -41,6 +45,16 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     silence: Annotated[
         float, Meta(gt=0, le=86400, description="seconds without a record until a node is called silent")
     ] = 90.0
+    budget: Annotated[
+        float, Meta(gt=0, le=1000, description="false accusations per 1,000 node-days that are put up with")
+    ] = 0.01
+    tolerance: Annotated[
+        float,
+        Meta(ge=0, le=1, description="log ratio by which healthy nodes' own work may differ for good, either way"),
+    ] = 0.02
+    warm_up: Annotated[
+        int, Meta(ge=0, le=1000, description="first windows of an attempt, or of a node in it, that do not count")
+    ] = 3
     peers: Annotated[int, Meta(ge=2, description="other nodes of the same stage needed to accuse one")] = 3
     fast: Fast = Fast()
     clear: Annotated[int, Meta(ge=1, le=100, description="good windows in a row until a node is ok again")] = 5

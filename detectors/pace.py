@@ -1,0 +1,76 @@
+"""How long a job's transfers take now and took at first: what tells a slow network from a slow node.
+
+Who arrives last at a collective waits for nobody there: its time is the transfer's. Of all nodes' times in
+collectives the lowest few per cent are therefore the transfer itself, whoever is late.
+"""
+
+from collections import deque
+
+import msgspec
+import numpy as np
+
+from detectors.observed import SECTIONS, Flags
+from detectors.residuals import Work
+
+_FIRST = 60
+"""Windows that make the baseline."""
+
+_RECENT = 6
+"""Windows whose median is the present."""
+
+_LAST_ARRIVERS = 0.05
+_COLLECTIVE = SECTIONS.index("collective")
+
+
+class PaceState(msgspec.Struct):
+    """What a snapshot holds."""
+
+    first: list[float]
+    recent: list[float]
+    steps: list[tuple[float, float]]
+
+
+class Pace:
+    """Step and transfer times of one job, seconds per step."""
+
+    def __init__(self) -> None:
+        self._first: list[float] = []
+        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._steps: deque[tuple[float, float]] = deque(maxlen=4 * _FIRST)
+
+    def note(self, work: Work, among: Flags, step_time: float | None, start: float) -> None:
+        """Take in one window that began at `start`."""
+        if step_time is not None:
+            self._steps.append((start, step_time))
+        waits = work.sections[_COLLECTIVE][among]
+        waits = waits[~np.isnan(waits)]
+        if not len(waits):
+            return
+        transfer = float(np.quantile(waits, _LAST_ARRIVERS))
+        self._recent.append(transfer)
+        if len(self._first) < _FIRST:
+            self._first.append(transfer)
+
+    def step_time(self, since: float) -> float | None:
+        """The mean step time of the windows that began at `since` or later, of the newest at least."""
+        times = [time for start, time in self._steps if start >= since]
+        if not times:
+            return self._steps[-1][1] if self._steps else None
+        return sum(times) / len(times)
+
+    def transfer_excess(self) -> float:
+        """Seconds per step that transfers take longer than at first; zero while that is not known."""
+        if len(self._first) < _RECENT or len(self._recent) < _RECENT:
+            return 0.0
+        baseline = float(np.quantile(self._first, 0.25))
+        return max(0.0, float(np.median(self._recent)) - baseline)
+
+    def freeze(self) -> PaceState:
+        """All of it."""
+        return PaceState(list(self._first), list(self._recent), list(self._steps))
+
+    def restore(self, state: PaceState) -> None:
+        """Go on from there."""
+        self._first = list(state.first)
+        self._recent.extend(state.recent)
+        self._steps.extend((start, time) for start, time in state.steps)
