@@ -132,7 +132,7 @@ class Shape:
     microbatches: int = 8
     tensor: int = 1
     experts: int = 1
-    rack: int = 4
+    rack: int = 8
 
     def __post_init__(self) -> None:
         """Refuse a layout with holes in it."""
