@@ -45,7 +45,7 @@ def comparable(kind: Kind, traits: Sequence[Trait], signals: Signals, columns: I
 
 
 def compare(kind: Kind, values: Floats, group: Group) -> tuple[Floats, Floats]:
-    """How far each value lies from its peers, signals by groups by members; and the groups' scales (members: one)."""
+    """How far each value lies from its peers: signals by groups by members; and the scales, one a group."""
     taken = values[:, group.members]
     middle, known = median(taken)
     if kind is Kind.EVENTS:
