@@ -14,6 +14,7 @@ What the traces are, measured on `AR` and `ST`:
 * ``gc`` is there in every step, with length 0.
 * Not all waiting is an operation: in `AR` the last stage's ranks stand still for 18 s to 22 s of a step, between
   ``gc`` and ``layernorm-grads-all-reduce``. That time is in no section.
-* Batches are nearly equal in both: microbatches of a rank differ by 1.3 % to 2.1 %, steps of a rank from its peers'
-  by 0.4 % to 0.6 % (``python -m tools.bytedance noise``). The job with unequal sequences is the artifact's `SE`.
+* Batches are nearly equal in both: microbatches of a rank differ by 1.3 % to 2.1 %, and steps of a rank from its
+  peers' by 0.4 % to 0.6 % (``python -m tools.bytedance noise``). Unequal sequences are in the artifact's third
+  trace, `SE`, which is not among them.
 """
