@@ -115,8 +115,8 @@ def _phases(
 def _pace(case: Case, chance: np.random.Generator) -> Floats:
     shape = case.shape
     pace = 1 + case.noise.spread * chance.uniform(-1, 1, (3, shape.nodes))
-    weights = chance.uniform(0.75, 1.0, shape.stages)
-    weights[chance.integers(shape.stages)] = 1.0
+    # The last stage has the largest part: it computes the loss over the vocabulary.
+    weights = np.append(chance.uniform(0.75, 0.95, shape.stages - 1), 1.0)
     if Disturbance.UNEQUAL_STAGES in case.disturbances:
         pace[0] *= np.repeat(weights, shape.replicas)
     return pace.astype(np.float32)
