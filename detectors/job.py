@@ -266,7 +266,7 @@ class JobFold:
         steps = totals.duration[among] / np.where(totals.count[among] > 0, totals.count[among], np.nan)
         known = steps[~np.isnan(steps) & (steps > 0)]
         now = float(np.median(known)) if known.size else None
-        self._course.note(now, healthy=not comparison.bad.any())
+        self._course.note(now, healthy=not comparison.bad.any(), time=self._start, nodes=len(self._members))
         sayings: list[Saying] = []
         held = np.flatnonzero(self._persistence.held & comparison.compared)
         for slot in sorted(held, key=lambda slot: (-comparison.score[slot], slot)):
