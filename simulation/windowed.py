@@ -52,6 +52,8 @@ class Sums:
 
     def __init__(self, case: Case, plan: Plan, steps: Progress, measured: Measured, cut: Spans) -> None:
         self._ranks = case.shape.ranks
+        # Where ranks sit stays known of a node that is quiet; one that has left, or not yet come, has none.
+        self._present = steps.present[cut.stops - 1]
         wide = cut.heard[:, :, None]
         self.periods = cut.sum(cut.heard.astype(np.float32))
         self.count = cut.sum(steps.count * cut.heard)
@@ -70,7 +72,7 @@ class Sums:
 
     def totals(self, window: int, layout: Layout) -> Totals:
         """Give what was done in one window."""
-        here = (self.periods[window] > 0)[:, None]
+        here = self._present[window][:, None]
 
         def wide(column: Floats, kind: type = np.float32) -> Floats:
             return np.repeat(column[window][:, None], self._ranks, axis=1).astype(kind)
@@ -149,10 +151,9 @@ def _aggregated(case: Case, measured: Measured, cut: Spans, periods: Floats) -> 
 
 
 def odd(entries: Floats) -> Floats:
-    """Give the entry (along the last axis) farthest from the median, less that median."""
-    ordered = np.sort(entries, axis=-1)
+    """Give the entry (along the last axis) farthest from the median, less that median; of two, the higher one."""
+    ordered = np.sort(entries.astype(float), axis=-1)
     size = entries.shape[-1]
     middle = (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) / 2
-    away = entries - middle[..., None]
-    farthest = np.abs(away).argmax(axis=-1)
-    return np.asarray(np.take_along_axis(away, farthest[..., None], axis=-1)[..., 0])
+    above, below = ordered[..., -1] - middle, middle - ordered[..., 0]
+    return np.asarray(np.where(above >= below, above, -below))
