@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.board import Conclusion
+from detectors.cause import cause_of_node
 from detectors.cohorts import Cohorts
-from detectors.observed import OWN, SECTIONS, Floats, Totals
+from detectors.instruments import Instruments
+from detectors.observed import OWN, SECTIONS, Totals
 from detectors.policy import Policy
 from detectors.residuals import Residuals, Work
 from detectors.spell import Spell
 from detectors.together import Together
 from detectors.verdict import Cause, Evidence, Role, Severity, Status
-
-_CAUSES = {"compute": Cause.COMPUTE, "data": Cause.INPUT, "host": Cause.HOST}
 
 _COLLECTIVE = SECTIONS.index("collective")
 
@@ -36,6 +36,7 @@ class Case:
         cohorts, work, totals: who was compared, and what.
         crowd: who slowed together.
         spell: figures of the whole spell of slowness.
+        instruments: what hardware signals say.
         bar: log evidence that convicts.
         policy: thresholds.
     """
@@ -46,6 +47,7 @@ class Case:
     totals: Totals
     crowd: Together
     spell: Spell
+    instruments: Instruments
     bar: float
     policy: Policy
 
@@ -93,25 +95,27 @@ def _confidence(strength: float) -> float:
 
 
 def _explain(case: Case, slot: int, windows: int) -> tuple[Cause, tuple[Evidence, ...]]:
-    """Name the section that takes most of the excess; the evidence is own work, then that section."""
+    """Name the cause; the evidence is own work, the section that takes most of the excess, and the signals."""
     score = float(case.found.log[slot] / case.found.scale[slot])
     typical = float(case.found.typical[slot])
     whole = Evidence(
         "steps.own", round(typical * case.spell.ratio(slot), 6), round(typical, 6), round(score, 2), windows
     )
     mine, others = case.spell.sections(slot)
-    excess: Floats = (mine - others)[: len(OWN)]
-    most = int(np.argmax(excess))
-    if not excess[most] > 0:
-        return Cause.UNKNOWN, (whole,)
+    excess = {name: float(mine[index] - others[index]) for index, name in enumerate(OWN)}
+    finding = cause_of_node(excess, case.instruments.against(slot))
+    longest = max(excess, key=lambda name: excess[name])
+    if not excess[longest] > 0:
+        return finding.cause, (whole, *finding.support)
+    index = SECTIONS.index(longest)
     section = Evidence(
-        f"steps.{OWN[most]}",
-        round(typical * float(mine[most]), 6),
-        round(typical * float(others[most]), 6),
-        round(score * float(excess[most]) / max(float(excess.sum()), float(excess[most])), 2),
+        f"steps.{longest}",
+        round(typical * float(mine[index]), 6),
+        round(typical * float(others[index]), 6),
+        round(score * min(1.0, excess[longest] / max(case.spell.ratio(slot) - 1, 1e-9)), 2),
         windows,
     )
-    return _CAUSES[OWN[most]], (whole, section)
+    return finding.cause, (whole, section, *finding.support)
 
 
 def _device(case: Case, slot: int) -> int | None:

@@ -5,7 +5,7 @@ import numpy as np
 
 from detectors import budget
 from detectors.observed import Flags, Floats, Integers, Totals
-from detectors.policy import Policy
+from detectors.policy import Fast as FastPolicy
 from detectors.residuals import Residuals
 
 _LARGE, _SEVERE = 1, 2
@@ -19,13 +19,16 @@ class FastState(msgspec.Struct):
 
 
 class Fast:
-    """How large each node's deviation was in its newest windows. One in which it was not compared is left out."""
+    """How large each node's deviation was in its newest windows. One in which it was not compared is left out.
 
-    def __init__(self, policy: Policy) -> None:
-        fast = policy.fast
+    Args:
+        fast: the rule.
+        alpha: chance of a false accusation that a window may have for each node.
+    """
+
+    def __init__(self, fast: FastPolicy, alpha: float) -> None:
         self._rule = fast
         self._depth = max(fast.of, fast.severe_held)
-        alpha = budget.per_check(policy.budget, policy.window, checks=2)
         self._cuts = (
             budget.cut(alpha, fast.held, fast.of),
             budget.cut(alpha, fast.severe_held, fast.severe_held),
@@ -33,21 +36,24 @@ class Fast:
         self._level = np.zeros((0, self._depth), dtype=np.int8)
         self._first = np.zeros(0)
 
-    def push(self, found: Residuals, totals: Totals, start: float) -> Flags:
+    def push(self, ratio: Floats, score: Floats, start: float) -> Flags:
         """Note one window that began at `start` (Unix seconds).
+
+        Args:
+            ratio: of each node over its peers' median; NaN where it was not compared.
+            score: the same in robust standard deviations.
+            start: when the window began, Unix seconds.
 
         Returns:
             Nodes that deviated largely in it.
         """
-        self._reach(len(found.log))
-        ratio = _without_slowest(found, totals)
-        score = found.log / found.scale
+        self._reach(len(ratio))
         level = np.zeros(len(ratio), dtype=np.int8)
         for name, (least, cut) in enumerate(
             zip((self._rule.ratio, self._rule.severe_ratio), self._cuts, strict=True), _LARGE
         ):
             level[(ratio > least) & (score > cut)] = name
-        rows = np.flatnonzero(~np.isnan(found.log))
+        rows = np.flatnonzero(~np.isnan(ratio))
         beginning = rows[(level[rows] > 0) & ~self._level[rows].any(axis=1)]
         self._first[beginning] = start
         self._level[rows, 1:] = self._level[rows, :-1]
@@ -87,7 +93,7 @@ class Fast:
             self._first = np.pad(self._first, (0, more))
 
 
-def _without_slowest(found: Residuals, totals: Totals) -> Floats:
+def without_slowest(found: Residuals, totals: Totals) -> Floats:
     """Own work over what is typical, without the slowest step where there are others.
 
     How much longer than the others the slowest step took is known of the whole step alone. As much may have been

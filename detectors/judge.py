@@ -15,7 +15,8 @@ from detectors.board import Conclusion
 from detectors.case import Case, conclude
 from detectors.cohorts import Cohorts, Grouping
 from detectors.elasticity import Elasticity, ElasticityState
-from detectors.fast import Fast, FastState
+from detectors.fast import Fast, FastState, without_slowest
+from detectors.instruments import Instruments, InstrumentsState
 from detectors.observed import SECTIONS, Flags, Floats, Integers, Observed, Totals
 from detectors.pace import Pace, PaceState
 from detectors.policy import Policy
@@ -24,6 +25,7 @@ from detectors.sequential import SCALES, Sequential, SequentialState
 from detectors.spell import Spell, SpellState
 from detectors.step_model import Places, recovered
 from detectors.together import Together, together
+from detectors.writes import Writes, WritesState
 
 _MEMORY = 0.95
 """Weight that a node's usual residual keeps when the next window comes: some twenty windows count."""
@@ -82,6 +84,8 @@ class JudgeState(msgspec.Struct):
     slow: SequentialState
     spell: SpellState
     pace: PaceState
+    instruments: InstrumentsState
+    writes: WritesState
     seen: bytes
     usual: bytes
 
@@ -94,10 +98,12 @@ class Judge:
         self._bar = budget.bar(budget.per_check(policy.budget, policy.window, len(SCALES)))
         self._grouping = Grouping(policy.peers, stages=parts.stages)
         self._elasticity = Elasticity()
-        self._fast = Fast(policy)
+        self._fast = Fast(policy.fast, budget.per_check(policy.budget, policy.window, checks=2))
+        self._writes = Writes(policy)
         self._slow = Sequential(self._bar)
         self._spell = Spell()
         self._pace = Pace()
+        self._instruments = Instruments(forest=parts.forest)
         self._seen = np.zeros(0, dtype=np.int64)
         self._usual = np.zeros(0)
 
@@ -116,8 +122,13 @@ class Judge:
         large = self._gather(warm, margin, work, cohorts, observed)
         evidence = self._slow.log()
         crowd = self._crowd(evidence, cohorts, observed)
-        case = Case(found, cohorts, work, totals, crowd, self._spell, self._bar, policy)
-        conclusions = self._conclude(case, evidence, observed)
+        case = Case(found, cohorts, work, totals, crowd, self._spell, self._instruments, self._bar, policy)
+        suspects = self._suspects(evidence, found)
+        self._instruments.push(observed, cohorts.number, suspects)
+        self._writes.push(totals, observed.among, cohorts, observed.start)
+        conclusions = self._conclude(case, suspects, evidence, observed) or self._without_times(
+            observed, work, cohorts, step_time
+        )
         well = ~np.isnan(found.log) & (found.log <= margin)
         return Reading(
             conclusions,
@@ -133,6 +144,10 @@ class Judge:
             step_time,
         )
 
+    def unsteadiness(self) -> float | None:
+        """How much the job's pace changes from window to window, see :meth:`Pace.unsteadiness`."""
+        return self._pace.unsteadiness()
+
     def since(self, slot: int) -> float:
         """When the evidence against a node began to gather, Unix seconds."""
         return self._slow.since(slot)
@@ -143,7 +158,7 @@ class Judge:
 
     def acquit(self, slots: Integers) -> None:
         """Begin anew with nodes that have shown that they are well."""
-        for part in (self._fast, self._slow, self._spell):
+        for part in (self._fast, self._slow, self._spell, self._writes):
             part.clear(slots)
 
     def vacate(self, slot: int) -> None:
@@ -151,6 +166,7 @@ class Judge:
         if slot < len(self._seen):
             self.acquit(np.array([slot]))
             self._slow.vacate(slot)
+            self._instruments.vacate(slot)
             self._seen[slot] = 0
             self._usual[slot] = 0.0
 
@@ -162,6 +178,8 @@ class Judge:
             self._slow.freeze(),
             self._spell.freeze(),
             self._pace.freeze(),
+            self._instruments.freeze(),
+            self._writes.freeze(),
             self._seen.tobytes(),
             self._usual.tobytes(),
         )
@@ -173,6 +191,8 @@ class Judge:
         self._slow.restore(state.slow)
         self._spell.restore(state.spell)
         self._pace.restore(state.pace)
+        self._instruments.restore(state.instruments)
+        self._writes.restore(state.writes)
         self._seen = np.frombuffer(state.seen, np.int64).copy()
         self._usual = np.frombuffer(state.usual).copy()
 
@@ -205,7 +225,7 @@ class Judge:
         """
         here = np.flatnonzero(~np.isnan(warm.log))
         self._usual[here] += (1 - _MEMORY) * (warm.log[here] - self._usual[here])
-        large = self._fast.push(warm, observed.totals, observed.start)
+        large = self._fast.push(without_slowest(warm, observed.totals), warm.log / warm.scale, observed.start)
         self._slow.push(warm.own, warm.typical, margin, observed.start)
         quiet = self._slow.quiet()[: len(margin)] & ~large
         self._spell.clear(np.flatnonzero(quiet))
@@ -222,14 +242,18 @@ class Judge:
         off = (evidence >= _GATHERING * self._bar) | self._fast.held()
         return together(off, cohorts.number, observed.domains, self._policy.common)
 
-    def _conclude(self, case: "Case", evidence: Floats, observed: Observed) -> dict[int, Conclusion]:
-        """Say what each suspect is."""
+    def _suspects(self, evidence: Floats, found: Residuals) -> Flags:
         suspects = np.zeros(len(evidence), dtype=bool)
         if self._parts.slow:
             suspects |= evidence >= self._bar
         if self._parts.fast:
             suspects |= self._fast.held()
-        suspects &= ~np.isnan(case.found.log)
+        return suspects & ~np.isnan(found.log)
+
+    def _conclude(
+        self, case: Case, suspects: Flags, evidence: Floats, observed: Observed
+    ) -> dict[int, Conclusion]:
+        """Say what each suspect is."""
         who = [int(slot) for slot in np.flatnonzero(suspects)]
         if not who:
             return {}
@@ -247,6 +271,20 @@ class Judge:
                 case, slot, slowdown=slowdown, evidence=float(evidence[slot]), windows=self.windows(slot)
             )
         return conclusions
+
+    def _without_times(
+        self, observed: Observed, work: Work, cohorts: Cohorts, step_time: float | None
+    ) -> dict[int, Conclusion]:
+        """Nobody's own work stands out. Checkpoints or signals may tell who is at fault, or whom to look at."""
+        stalled = self._writes.conclusions(cohorts, observed.end, step_time)
+        if stalled:
+            return stalled
+        if not step_time or not self._pace.slowed():
+            return {}
+        if not np.isnan(work.own).all():
+            share = self._pace.transfer_excess() / step_time
+            return self._instruments.link(share) if share >= self._policy.slowdown else {}
+        return self._instruments.suspects(observed.active)
 
     def _saved(self, own: Floats, typical: Floats, suspects: Flags, totals: Totals) -> Floats:
         if not self._parts.what_if:

@@ -18,6 +18,9 @@ _FIRST = 60
 _RECENT = 6
 """Windows whose median is the present."""
 
+_SLOWED = 1.03
+"""Step time over its baseline at which a job counts as slowed."""
+
 _LAST_ARRIVERS = 0.05
 _COLLECTIVE = SECTIONS.index("collective")
 
@@ -57,6 +60,23 @@ class Pace:
         if not times:
             return self._steps[-1][1] if self._steps else None
         return sum(times) / len(times)
+
+    def slowed(self) -> bool:
+        """Whether steps take longer than they did at first, by more than they vary."""
+        times = np.array([time for _, time in self._steps])
+        if len(times) < 2 * _RECENT:
+            return False
+        first = times[:-_RECENT][:_FIRST]
+        baseline, spread = np.quantile(first, 0.25), np.quantile(first, 0.75) - np.quantile(first, 0.25)
+        return bool(np.median(times[-_RECENT:]) > max(_SLOWED * baseline, baseline + 3 * spread))
+
+    def unsteadiness(self) -> float | None:
+        """Robust spread of the job's step time from window to window, as a log; None until it is known."""
+        times = np.array([time for _, time in self._steps])[-_FIRST:]
+        if len(times) < _RECENT:
+            return None
+        apart = np.abs(np.diff(np.log(times)))
+        return float(np.quantile(apart, 0.75))
 
     def transfer_excess(self) -> float:
         """Seconds per step that transfers take longer than at first; zero while that is not known."""

@@ -89,7 +89,7 @@ def plan(case: Case) -> Plan:
         every = min(every, 120.0)
     return Plan(
         pace=pace,
-        work=(case.noise.work or WORK_SPREAD) if unequal else case.noise.work,
+        work=max(case.noise.work, WORK_SPREAD) if unequal else case.noise.work,
         given=case.noise.given or Disturbance.GIVEN_WORK in on,
         checkpoint=every if storage or Disturbance.CHECKPOINT in on else np.inf,
         compiling=(all_compile if Disturbance.RECOMPILATION in on else ())
