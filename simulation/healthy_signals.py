@@ -52,12 +52,14 @@ class Weather:
             # Half the difference of two entries: each has as much noise of its own as a node's mean.
             level[at], spread[at], noise[at] = wave.level, wave.spread / math.sqrt(2), wave.noise / math.sqrt(2)
             keep[at] = wave.keep
-        self._keep, self._fresh = keep, np.sqrt(1 - keep**2)
-        self._base = centre + level * spread * chance.standard_normal((nodes, width), dtype=np.float32)
-        self._scale = level * noise
-        self._phase = level * phase
-        self._state = chance.standard_normal((nodes, width), dtype=np.float32)
-        self._together = chance.standard_normal((jobs, width), dtype=np.float32)
+        # A row per signal: operations with one number for each signal are quick then.
+        lasting = chance.standard_normal((width, nodes), dtype=np.float32)
+        self._base = centre[:, None] + (level * spread)[:, None] * lasting
+        self._keep, self._fresh = keep[:, None], np.sqrt(1 - keep**2)[:, None]
+        self._scale, self._phase = (level * noise)[:, None], (level * phase)[:, None]
+        self._top = self._top[:, None]
+        self._state = chance.standard_normal((width, nodes), dtype=np.float32)
+        self._together = chance.standard_normal((width, jobs), dtype=np.float32)
         self._odd = np.flatnonzero(np.isin(NAMES, [wave.name + ODD for wave in _ODD]))
         self._rare = [(NAMES.index(rare.name), rare.rate * (1 if rare.size == "one" else 2)) for rare in _RARES]
         self._units = {wave.name: (NAMES.index(wave.name), wave.deviation) for wave in _WAVES}
@@ -73,37 +75,38 @@ class Weather:
         together += np.sqrt(1 - _PHASE_KEEP**2) * chance.standard_normal(together.shape, dtype=np.float32)
         values = np.multiply(state, self._scale, out=fresh)
         values += self._base
-        values += (together * self._phase)[self._job]
+        values += (together * self._phase).take(self._job, axis=1)
         self._stray(values)
         self._shift(values, events)
-        values[:, self._odd] = np.abs(values[:, self._odd])
+        values[self._odd] = np.abs(values[self._odd])
         np.maximum(values, 0, out=values)
         np.minimum(values, self._top, out=values)
         seconds = length[self._job]
         for column, rate in self._rare:
-            at = chance.integers(0, len(values), chance.poisson(rate * float(seconds.sum())))
-            np.add.at(values[:, column], at, (chance.geometric(0.7, len(at)) / seconds[at]).astype(np.float32))
-        values[~heard] = np.nan
+            at = chance.integers(0, len(seconds), chance.poisson(rate * float(seconds.sum())))
+            np.add.at(values[column], at, (chance.geometric(0.7, len(at)) / seconds[at]).astype(np.float32))
+        values[:, ~heard] = np.nan
         seconds[~heard] = 0
-        return Measured(values, seconds)
+        return Measured(values.T, seconds)
 
     def _stray(self, values: Floats) -> None:
         chance = self._chance
-        row = chance.integers(0, values.shape[0], chance.poisson(TAIL * values.size))
-        column = chance.integers(0, values.shape[1], len(row))
-        sign = np.where(chance.random(len(row)) < 0.5, -1, 1)
-        values[row, column] += TAIL_SIZE * sign * chance.standard_exponential(len(row)) * self._scale[column]
+        signal = chance.integers(0, values.shape[0], chance.poisson(TAIL * values.size))
+        node = chance.integers(0, values.shape[1], len(signal))
+        sign = np.where(chance.random(len(node)) < 0.5, -1, 1)
+        amount = TAIL_SIZE * sign * chance.standard_exponential(len(node))
+        values[signal, node] += amount * self._scale[signal, 0]
 
     def _shift(self, values: Floats, events: Happened) -> None:
         """Let contention show in pressure and load, and stalls in waiting for disks."""
         busy = np.flatnonzero(events.contention)
         for name, strength in (("host.pressure.cpu", 40), ("host.load1", 10), ("host.cpu.utilization", 10)):
             column, unit = self._units[name]
-            values[busy, column] += unit * strength * events.contention[busy]
+            values[column, busy] += unit * strength * events.contention[busy]
         waiting = np.flatnonzero(events.stalled)
         for name in ("host.cpu.iowait", "host.pressure.io"):
             column, unit = self._units[name]
-            values[waiting, column] += unit * 2 * events.stalled[waiting]
+            values[column, waiting] += unit * 2 * events.stalled[waiting]
 
 
 class Measured:

@@ -70,7 +70,7 @@ class _Training:
         bubble = shape.microbatches / (shape.stages + shape.microbatches - 1)
         self.base = OWN_SHARE * case.step * bubble * np.array(BASE)
         self.time, self.step, self.pace = 0.0, plan.resumed, case.step
-        self.since, self.saved = -np.inf, 0.0
+        self.since, self.saved, self.saved_step = -np.inf, 0.0, plan.resumed
         self.experts = np.zeros(shape.experts)
 
     def run(self) -> Iterator[Block]:
@@ -171,14 +171,15 @@ class _Training:
         for index in np.flatnonzero(time >= self.saved + self.plan.checkpoint):
             if time[index] < self.saved + self.plan.checkpoint:
                 continue
-            passed, self.saved = time[index] - self.saved, float(time[index])
+            self.saved, steps = float(time[index]), self.step + int(index) - self.saved_step
+            self.saved_step += steps
             seconds = self.chance.uniform(3, 15) * np.exp(0.15 * self.chance.standard_normal(len(present)))
             seconds[~present] = 0
             healthy = float(seconds.max())
             for fault in self.case.faults:
                 if fault.kind is FaultKind.STORAGE:
                     share = float(excess(fault, time[index : index + 1])[0])
-                    seconds[list(fault.nodes)] += share * self.base.sum() / self.pace * passed
+                    seconds[list(fault.nodes)] += share * self.base.sum() * steps
             found[int(index)] = (seconds.astype(np.float32), healthy)
         return found
 
