@@ -104,7 +104,7 @@ class _Stream:
             end=START + int(self.cut.stops[index]) * self.case.period,
             totals=self.sums.totals(index, self.layout),
             signals=self.sums.signals.window(index),
-            among=self.sums.among(index),
+            among=self.sums.among[index],
             active=active,
             domains={"rack": rack, "ultraserver": ultraserver},
         )
