@@ -52,39 +52,39 @@ class ComparedRanks(Struct, frozen=True, omit_defaults=True):
     rank: list[int]
     device: list[Index] | None = None
     stage: list[Index] | None = None
+    tp: list[Index] | None = None
+    ep: list[Index] | None = None
+    dp: list[Index] | None = None
 
 
 class Ranks(ComparedRanks, frozen=True, omit_defaults=True):
     """Columns, a row per local rank: where each sits in the parallel layout."""
 
     local_rank: list[Index] | None = None
-    dp: list[Index] | None = None
-    tp: list[Index] | None = None
-    ep: list[Index] | None = None
     cp: list[Index] | None = None
 
 
 class ComparedSteps(Struct, frozen=True, omit_defaults=True):
-    """Of `Steps` what detection compares."""
+    """Of `Steps` what detection compares, and how far each rank has come."""
 
     count: list[int | None]
     first_step: list[Index] | None = None
     last_step: list[Index] | None = None
+    last_end: list[Seconds] | None = None
     duration: list[Seconds] | None = None
+    slowest: list[Seconds] | None = None
     work: list[Seconds] | None = None
     sections: dict[str, list[Seconds]] | None = None
     synced: bool | None = None
+    current: list[str | None] | None = None
+    current_age: list[Seconds] | None = None
+    alive: list[bool | None] | None = None
 
 
 class Steps(ComparedSteps, frozen=True, omit_defaults=True):
     """Columns, a row per local rank, over the steps that ended in the period. Sums in seconds."""
 
-    last_end: list[Seconds] | None = None
-    slowest: list[Seconds] | None = None
     peak: dict[str, list[Seconds]] | None = None
-    current: list[str | None] | None = None
-    current_age: list[Seconds] | None = None
-    alive: list[bool | None] | None = None
     checkpoint_step: list[Index] | None = None
     checkpoint_end: list[Seconds] | None = None
     resumed_step: list[Index] | None = None
@@ -115,6 +115,8 @@ class Compared(Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
     ranks: ComparedRanks | None = None
     steps: ComparedSteps | None = None
+    gauges: dict[str, Values] = {}
+    counters: dict[str, Increases] = {}
     faults: list[Fault] = []
 
     @property
@@ -136,8 +138,6 @@ class Telemetry(Compared, frozen=True, omit_defaults=True):
 
     ranks: Ranks | None = None
     steps: Steps | None = None
-    gauges: dict[str, Values] = {}
-    counters: dict[str, Increases] = {}
     gaps: dict[str, str] = {}
 
 

@@ -6,8 +6,7 @@ periods, and of 0.2 % over the same steps.
 
 import numpy as np
 
-from detectors.observed import Flags, Floats
-from detectors.window import Totals
+from detectors.observed import Flags, Floats, Totals
 
 _APART = 1.0
 """Steps by which two ranges may differ at either end: one step ends on either side of a period's end."""

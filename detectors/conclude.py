@@ -5,11 +5,10 @@ import math
 import numpy as np
 
 from detectors.board import Conclusion
-from detectors.observed import OWN
+from detectors.observed import OWN, Totals
 from detectors.peers import Comparison, score_among
 from detectors.policy import Policy
 from detectors.verdict import Cause, Evidence, Role, Severity, Status
-from detectors.window import Totals
 
 _CAUSES = {"compute": Cause.COMPUTE, "data": Cause.INPUT, "host": Cause.HOST}
 
@@ -114,7 +113,7 @@ def _explain(
 def _device(slot: int, comparison: Comparison, totals: Totals) -> int | None:
     """The device of the slowest rank, if it stands out from the node's other devices of the same group."""
     own = np.nansum(comparison.sections[:, slot], axis=0)
-    device, mine = totals.device[slot], totals.group[slot] == comparison.group[slot]
+    device, mine = totals.device[slot], totals.stage[slot] == comparison.group[slot]
     suspect = int(device[comparison.rank[slot]])
     if suspect < 0:
         return None

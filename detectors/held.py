@@ -1,145 +1,216 @@
-"""What the detector keeps of a record until its time has come: the sums it compares, packed.
+"""What the detector keeps of a record until its time has come: what it compares, packed.
 
-A decoded record of 64 ranks takes some 50 KB of Python numbers, and a fleet's records of the allowed lateness are
+A decoded record of 64 ranks takes some 100 KB of Python numbers, and a fleet's records of the allowed lateness are
 held at once. Packed they take 2 KB, and go into the arrays of a window without being looked at one by one.
+
+What many records have in common is kept once: where ranks sit (`Layout`), which columns there are (`Form`), which
+signals (`Measured`), and fault domains.
 """
 
-import math
+import struct
 import zlib
-from array import array
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from collectors.telemetry import Compared, ComparedRanks, ComparedSteps, Fault
-from detectors.observed import OWN
+from collectors.telemetry import Compared, ComparedRanks, ComparedSteps, Fault, Increases, Values
+from detectors.forms import MOST_RANKS, Form, Layout, Measured
+from detectors.observed import ODD, SECTIONS
+from detectors.packing import (
+    newest,
+    packed_flags,
+    packed_names,
+    packed_real,
+    packed_signals,
+    packed_whole,
+    reduced,
+    shifted,
+)
 
-WHOLE = ("count", "first_step", "last_step")
-"""The packed columns of whole numbers, 32 bits each, -1 where unknown."""
+MOST_SIGNALS = 256
+"""Signals of one job, and so of one record; a list makes two of them."""
 
-COLUMNS = len(WHOLE) + 2 + len(OWN)
-"""After those: duration, work and the sections of `OWN`, 32-bit floating point, NaN where unknown."""
-
-MOST_RANKS = 1024
-"""Ranks of one node. No Trainium node has more than 128 cores; more is not a node."""
+_MOST_LABELS = 16
+_LONGEST_NAME = 253
 
 _INTERNED = 65_536
-"""Layouts kept at most. A fleet has some hundred; a hostile one must not fill the memory."""
+"""Layouts and the like kept at most. A fleet has some hundred; a hostile one must not fill the memory."""
 
-_NOWHERE = -1
-_LARGEST = 2**31 - 1
-_ABSURD = 1e12
-"""What larger numbers become: far beyond what a window takes for a number, and within 32 bits."""
+_FORMS = 1024
+"""Forms and sets of signals kept at most: a fleet has a few, and their names can be long."""
 
+_HEAD = struct.Struct("dii")
+"""When the newest step ended, and the first of the global ranks and of the replicas."""
 
-class Layout:
-    """Where the ranks of a node sit. Equal ones are the same object, so that comparing them costs nothing.
+_KIND = "instance_type"
 
-    Attributes:
-        stage: pipeline stage of each rank, None where not known.
-        device: device of each rank, -1 where not known.
-        kind: instance type of the node.
-    """
-
-    __slots__ = ("device", "kind", "stage")
-
-    def __init__(self, stage: tuple[int | None, ...], device: tuple[int, ...], kind: str | None) -> None:
-        self.stage, self.device, self.kind = stage, device, kind
+_Key = TypeVar("_Key")
+_Common = TypeVar("_Common")
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
     """One record, packed.
 
     Attributes:
-        node, instance, time, leaving, faults: as in the record.
+        node, instance, time, period, leaving, faults: as in the record.
         attempt: of its job; 0 while idle.
         offset: where it stands in its partition.
         checksum: of its identity.
-        layout: where its ranks sit; None where it has no steps to compare.
-        sums: `COLUMNS` columns of a 32-bit value per rank, one after the other.
+        domains: its labels but for the instance type: where it stands, by kind of place.
+        layout, form, body: where its ranks sit, which columns there are, and these; None where it has no steps.
+        measured, signals: which signals there are, and their values in 32-bit floating point, NaN where unknown;
+            None where there are none.
     """
 
     node: str
     instance: str
     time: float
+    period: float
     attempt: int
     offset: int
     checksum: int
     leaving: bool = False
     faults: tuple[Fault, ...] = ()
+    domains: tuple[tuple[str, str], ...] = ()
     layout: Layout | None = None
-    sums: bytes = b""
+    form: Form | None = None
+    body: bytes = b""
+    measured: Measured | None = None
+    signals: bytes = b""
 
 
 class Packer:
-    """Packs records, and remembers the layouts that it has met."""
+    """Packs records, and remembers what it has met of that which many have in common."""
 
     def __init__(self) -> None:
-        self._layouts: dict[tuple[bytes, str | None], Layout] = {}
+        self._layouts: dict[tuple[object, ...], Layout] = {}
+        self._forms: dict[tuple[object, ...], Form] = {}
+        self._measured: dict[tuple[object, ...], Measured] = {}
+        self._domains: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
 
     def pack(self, record: Compared, offset: int) -> Held:
-        """Keep of a record what is compared. One without usable steps keeps who sent it and when."""
-        steps, ranks = record.steps, record.ranks
-        layout, sums = None, b""
-        if steps is not None and ranks is not None and 0 < len(ranks.rank) <= MOST_RANKS and any(steps.count):
-            layout = self._layout(ranks, record.labels.get("instance_type"))
-            sums = _sums(steps, len(ranks.rank))
+        """Keep of a record what is compared. One without usable ranks or signals keeps who sent it and when."""
+        steps, ranks, labels = record.steps, record.ranks, record.labels
+        layout = form = measured = None
+        body = signals = b""
+        if steps is not None and ranks is not None and 0 < len(ranks.rank) <= MOST_RANKS:
+            rank, pipeline, layout = self._layout(ranks, labels.get(_KIND))
+            form, body = self._body(steps, len(ranks.rank), rank, pipeline)
+        if record.gauges or record.counters:
+            measured, signals = self._signals(record.gauges, record.counters)
         return Held(
             record.node,
             record.instance,
             record.time,
+            record.period,
             record.job.attempt if record.job else 0,
             offset,
             zlib.crc32(f"{record.node}\x1f{record.instance}\x1f{record.boot}\x1f{record.seq}".encode()),
             record.leaving,
             tuple(record.faults),
+            self._places(labels) if labels else (),
             layout,
-            sums,
+            form,
+            body,
+            measured,
+            signals,
         )
 
-    def _layout(self, ranks: ComparedRanks, kind: str | None) -> Layout:
+    def _layout(self, ranks: ComparedRanks, kind: str | None) -> tuple[int, int, Layout]:
         rows = len(ranks.rank)
-        key = (_whole((ranks.stage, ranks.device), rows), kind)
+        rank, ranks_from_it = shifted(ranks.rank, rows)
+        pipeline, pipelines_from_it = shifted(ranks.dp, rows)
+        if kind is not None:
+            kind = kind[:_LONGEST_NAME]
+        key = (
+            rows,
+            kind,
+            packed_whole(ranks.stage),
+            packed_whole(ranks.tp),
+            packed_whole(ranks.ep),
+            packed_whole(ranks.device),
+            ranks_from_it,
+            pipelines_from_it,
+        )
         layout = self._layouts.get(key)
         if layout is None:
-            if len(self._layouts) >= _INTERNED:
-                self._layouts.clear()
-            numbers = array("i", key[0])
-            stage = tuple(None if number < 0 else number for number in numbers[:rows])
-            device = tuple(number if number < MOST_RANKS else _NOWHERE for number in numbers[rows:])
-            layout = self._layouts[key] = Layout(stage, device, kind)
-        return layout
+            layout = _kept(self._layouts, key, Layout(rows, key[2:], kind))
+        return rank, pipeline, layout
+
+    def _body(self, steps: ComparedSteps, rows: int, rank: int, pipeline: int) -> tuple[Form, bytes]:
+        names, current = packed_names(steps.current)
+        parts = [packed_whole(steps.count), packed_whole(steps.first_step), packed_whole(steps.last_step)]
+        if any(steps.count):
+            # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
+            sections = steps.sections if steps.synced and steps.sections else {}
+            parts += map(packed_real, (steps.duration, steps.slowest, steps.work, *map(sections.get, SECTIONS)))
+        else:
+            parts += [b""] * (3 + len(SECTIONS))
+        parts += (packed_real(steps.current_age), current, packed_flags(steps.alive))
+        key = (rows, names, *map(len, parts))
+        form = self._forms.get(key)
+        if form is None:
+            form = _kept(self._forms, key, Form(rows, [len(part) for part in parts], names), _FORMS)
+        return form, _HEAD.pack(newest(steps.last_end), rank, pipeline) + b"".join(parts)
+
+    def _signals(self, gauges: dict[str, Values], counters: dict[str, Increases]) -> tuple[Measured, bytes]:
+        values: list[float | None] = []
+        lists = [*_gather(gauges.values(), 0, values), *_gather(counters.values(), 1, values)]
+        key = (len(gauges), *lists, *gauges, *counters)
+        measured = self._measured.get(key)
+        if measured is None:
+            measured, values = _sensible(gauges, counters, lists, values)
+            if not measured.beyond:
+                measured = _kept(self._measured, key, measured, _FORMS)
+        return measured, packed_signals(values)
+
+    def _places(self, labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        found = [
+            (name, value)
+            for name, value in labels.items()
+            if name != _KIND and 0 < len(name) <= _LONGEST_NAME and 0 < len(value) <= _LONGEST_NAME
+        ]
+        found.sort()
+        domains = tuple(found[:_MOST_LABELS])
+        return self._domains.get(domains) or _kept(self._domains, domains, domains)
 
 
-def _sums(steps: ComparedSteps, rows: int) -> bytes:
-    # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
-    sections = (steps.sections or {}) if steps.synced else {}
-    real = (steps.duration, steps.work, *[sections.get(name) for name in OWN])
-    return _whole((steps.count, steps.first_step, steps.last_step), rows) + _real(real, rows)
+def _kept(store: "dict[_Key, _Common]", key: "_Key", value: "_Common", most: int = _INTERNED) -> "_Common":
+    if len(store) >= most:
+        store.clear()
+    store[key] = value
+    return value
 
 
-def _whole(columns: Sequence[Sequence[int | None] | None], rows: int) -> bytes:
-    """Columns of whole numbers in 32 bits. Most have no hole, and are packed without a look at each value."""
-    values: list[int | None] = []
-    for column in columns:
-        values += [_NOWHERE] * rows if column is None else column
-    try:
-        return array("i", cast("list[int]", values)).tobytes()
-    except (TypeError, OverflowError):
-        return array("i", [_bounded(value) for value in values]).tobytes()
+def _gather(sources: Iterable[Values], which: int, values: list[float | None]) -> list[bool]:
+    """Add the values of sources, two of a list: mean (0) or sum (1), and the odd one. Tells which are lists."""
+    lists = []
+    for source in sources:
+        several = isinstance(source, list)
+        if isinstance(source, list):
+            found = reduced(source)
+            values += (found[which], found[2])
+        else:
+            values.append(source)
+        lists.append(several)
+    return lists
 
 
-def _real(columns: Sequence[Sequence[float | None] | None], rows: int) -> bytes:
-    """Columns of floating point numbers in 32 bits."""
-    values: list[float | None] = []
-    for column in columns:
-        values += [math.nan] * rows if column is None else column
-    try:
-        return array("f", cast("list[float]", values)).tobytes()
-    except (TypeError, OverflowError):
-        return array("f", [math.nan if value is None else min(value, _ABSURD) for value in values]).tobytes()
-
-
-def _bounded(value: int | None) -> int:
-    return int(value) if value is not None and 0 <= value <= _LARGEST else _NOWHERE
+def _sensible(
+    gauges: Collection[str], counters: Collection[str], lists: Sequence[bool], values: Sequence[float | None]
+) -> tuple[Measured, list[float | None]]:
+    """Name the values, and leave out those without a sensible name, and what is too many."""
+    names: list[str] = []
+    kept: list[float | None] = []
+    counted = beyond = place = 0
+    for number, (name, several) in enumerate(zip((*gauges, *counters), lists, strict=True)):
+        own = (name, name + ODD) if several else (name,)
+        if 0 < len(name) <= _LONGEST_NAME and not name.endswith(ODD) and len(names) + len(own) <= MOST_SIGNALS:
+            names += own
+            kept += values[place : place + len(own)]
+            counted += len(own) if number >= len(gauges) else 0
+        else:
+            beyond += 1
+        place += len(own)
+    return Measured(tuple(names), counted, beyond), kept

@@ -13,14 +13,14 @@ from detectors.course import Course
 from detectors.faults import conclude_faults
 from detectors.held import Held
 from detectors.members import Member, Members
-from detectors.observed import Flags
+from detectors.observed import Flags, Totals
 from detectors.peers import Comparison, compare
 from detectors.persistence import Persistence
 from detectors.policy import Policy
 from detectors.snapshot import JobState
 from detectors.standing import standing_of
 from detectors.verdict import JobAttempt, Role, Saying, Status
-from detectors.window import Totals, Window
+from detectors.window import Window
 
 _SUSPECTS = 32
 """Nodes of a job that are written about without being accused, the strongest first (the verdict contract)."""
@@ -244,6 +244,7 @@ class JobFold:
         active = self._members.active()[: len(totals.count)]
         stepped, agrees = in_step(totals, active)
         if not stepped.any():
+            self._abandon()
             return self._settle(self._edge)
         waited = active.copy()
         waited[self._apart] = False

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.observed import OWN, Flags, Floats, Integers
+from detectors.observed import OWN, Flags, Floats, Integers, Totals
 from detectors.policy import Policy
-from detectors.window import Totals
 
 _MAD = 1.4826
 """The standard deviation of normal noise over its median absolute deviation."""
@@ -59,9 +58,9 @@ class Comparison:
 def compare(totals: Totals, among: Flags, policy: Policy) -> Comparison:
     """Compare the nodes that `among` marks, each with the others of its groups."""
     sections, own = _own(totals, among)
-    groups = int(totals.group.max(initial=-1)) + 1
-    seconds = _slowest(own, totals.group, groups)
-    rated = _slowest(own / _typical_work(totals, own), totals.group, groups)
+    groups = int(totals.stage.max(initial=-1)) + 1
+    seconds = _slowest(own, totals.stage, groups)
+    rated = _slowest(own / _typical_work(totals, own), totals.stage, groups)
     score, ratio, peers = _against_peers(rated, policy)
     bad = (score > policy.fast.score) & (ratio > policy.fast.ratio)
     common = _common(bad, rated, policy)
@@ -72,7 +71,7 @@ def compare(totals: Totals, among: Flags, policy: Policy) -> Comparison:
     if not groups:
         return _nobody(len(own), sections)
     compared = ~np.isnan(score[slots, worst])
-    mine = np.where(totals.group == worst[:, None], own, np.nan)
+    mine = np.where(totals.stage == worst[:, None], own, np.nan)
     return Comparison(
         compared=compared,
         score=score[slots, worst],
@@ -101,9 +100,9 @@ def _nobody(slots: int, sections: Floats) -> Comparison:
 
 def _own(totals: Totals, among: Flags) -> tuple[Floats, Floats]:
     """Seconds per step of each section, and of own work, of each rank."""
-    ranks = among[:, None] & (totals.group >= 0) & (totals.count > 0)
+    ranks = among[:, None] & (totals.stage >= 0) & (totals.count > 0)
     count = np.where(ranks, totals.count, np.nan)
-    sections = totals.sections / count
+    sections = totals.sections[: len(OWN)] / count
     own = np.zeros_like(count)
     used = np.zeros(len(OWN), dtype=bool)
     for index, section in enumerate(sections):

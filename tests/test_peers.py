@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from detectors.alignment import in_step
-from detectors.observed import Floats
+from detectors.observed import Floats, Totals
 from detectors.peers import _median_of_others, compare
 from detectors.policy import Policy
-from detectors.window import Totals
 
 POLICY = Policy()
 
@@ -24,9 +23,13 @@ def totals(compute: Floats, stage: int | Floats = 0) -> Totals:
         first=np.zeros(shape),
         last=np.zeros(shape),
         duration=np.full(shape, 2.0),
+        slowest=np.full(shape, 2.0),
         work=nothing,
-        sections=np.stack([compute, nothing, nothing]),
-        group=np.broadcast_to(np.asarray(stage), shape).astype(int),
+        sections=np.stack([compute, nothing, nothing, nothing, nothing]),
+        part=np.broadcast_to(np.asarray(stage), shape).astype(int),
+        stage=np.broadcast_to(np.asarray(stage), shape).astype(int),
+        depth=np.broadcast_to(np.asarray(stage), shape).astype(int),
+        pipeline=np.full(shape, -1),
         device=np.zeros(shape, dtype=int),
     )
 

@@ -118,7 +118,7 @@ def test_any_value_in_any_field_is_read_or_refused(value, field):
 
 def test_what_detection_compares_is_read_without_the_rest():
     record = decode_compared(line())
-    assert not hasattr(record, "gauges")
+    assert not hasattr(record, "gaps")
     assert record.steps.sections == decode(line()).steps.sections
     assert (record.key, record.identity) == (decode(line()).key, decode(line()).identity)
 

@@ -3,8 +3,8 @@ import numpy as np
 
 from collectors.telemetry import Telemetry
 from detectors.held import Packer
-from detectors.observed import OWN
-from detectors.window import Totals, Window
+from detectors.observed import OWN, Totals
+from detectors.window import Window
 from tests.fleet import Fleet
 
 replace = msgspec.structs.replace
@@ -33,7 +33,7 @@ def test_records_add_up() -> None:
     totals = window.totals(1)
     assert totals.count[0, :2].tolist() == [20.0, 20.0]
     assert (totals.first[0, 0], totals.last[0, 0]) == (0.0, 19.0)
-    np.testing.assert_allclose(totals.sections[:, 0, 0], [16.0, 1.0, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(totals.sections[:, 0, 0], [16.0, 1.0, 0.4, 2.0, np.nan], rtol=1e-6)
     assert OWN == ("compute", "data", "host")
 
 
@@ -95,7 +95,7 @@ def test_slots_and_ranks_grow_and_keep_what_they_had() -> None:
     totals = window.totals(501)
     assert totals.count[0, 0] == 10.0
     assert totals.count[500].sum() == 640.0
-    assert totals.group[1].max() == -1
+    assert totals.stage[1].max() == -1
 
 
 def test_cleared_window_is_empty_and_a_vacated_slot_has_no_ranks() -> None:
@@ -103,7 +103,7 @@ def test_cleared_window_is_empty_and_a_vacated_slot_has_no_ranks() -> None:
     add(window, 0, RECORD)
     window.clear()
     assert window.totals(1).count.sum() == 0
-    assert window.totals(1).group.max() == 0
+    assert window.totals(1).stage.max() == 0
     window.vacate(0)
     window.vacate(10_000)
-    assert window.totals(1).group.max() == -1
+    assert window.totals(1).stage.max() == -1
