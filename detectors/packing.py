@@ -134,7 +134,7 @@ def reduced(values: Sequence[float | None]) -> tuple[float, float, float]:
     known = cast("Sequence[float]", values)
     try:
         total, least, most = sum(known), min(known), max(known)
-    except TypeError:
+    except (TypeError, OverflowError):
         return _reduced_known(values)
     if not (least >= -_LARGEST_SIGNAL and most <= _LARGEST_SIGNAL and math.isfinite(total)):
         return _reduced_known(values)
