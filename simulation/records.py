@@ -114,9 +114,5 @@ class _Writer:
 
 
 def _named(values: Floats) -> dict[str, list[float | None]]:
-    """Give the sections (by ranks) their names; a job without checkpoints has no such section."""
-    return {
-        name: column.tolist()
-        for name, column in zip(SECTIONS, values, strict=True)
-        if name != "checkpoint" or column.any()
-    }
+    """Give the sections (by ranks) their names."""
+    return {name: column.tolist() for name, column in zip(SECTIONS, values, strict=True)}

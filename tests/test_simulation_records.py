@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from collectors.telemetry import Telemetry, decode, encode
+from detectors.held import Packer
 from detectors.observed import SECTIONS
+from detectors.window import Window
 from simulation.case import START, Case, Disturbance, Fault, FaultKind, Noise, Shape
 from simulation.disorder import Disorder, arrivals, disordered
 from simulation.records import records
@@ -48,11 +50,28 @@ def test_records_sum_up_to_the_arrays_of_the_windows():
             for name in ("duration", "slowest", "work"):
                 assert np.allclose(getattr(steps, name), getattr(totals, name)[node], rtol=1e-6)
             for index, section in enumerate(SECTIONS):
-                told = steps.sections.get(section, [0.0] * 4)
+                told = steps.sections[section]
                 assert np.allclose(told, totals.sections[index, node], rtol=1e-6)
             assert record.ranks.stage == totals.depth[node].tolist()
             assert record.ranks.dp == totals.pipeline[node].tolist()
             assert record.ranks.device == totals.device[node].tolist()
+
+
+def test_a_detectors_window_makes_the_same_arrays_of_the_records():
+    period, packer, window = by_period(CASE), Packer(), Window()
+    for ours in windows(CASE):
+        window.clear()
+        there = period[ours.end]
+        window.add(list(there), [packer.pack(record, 0) for record in there.values()])
+        totals, signals, nodes = window.totals(16), window.signals(16), list(there)
+        for name in ("count", "first", "last", "duration", "slowest", "work", "depth", "pipeline", "device"):
+            made, wanted = (np.asarray(getattr(one, name))[nodes, :4] for one in (totals, ours.totals))
+            assert np.allclose(made, wanted, rtol=1e-6, equal_nan=True), name
+        made, wanted = totals.sections[:, nodes, :4], ours.totals.sections[:, nodes]
+        assert np.allclose(made[:, totals.count[nodes, 0] > 0], wanted[:, totals.count[nodes, 0] > 0], rtol=1e-6)
+        assert signals.names == ours.signals.names
+        assert np.array_equal(signals.counters, ours.signals.counters)
+        assert np.allclose(signals.values[nodes], ours.signals.values[nodes], rtol=1e-5, atol=1e-6)
 
 
 def test_signals_of_records_are_those_of_the_windows():
