@@ -44,6 +44,7 @@ _HEAD = struct.Struct("dii")
 """When the newest step ended, and the first of the global ranks and of the replicas."""
 
 _KIND = "instance_type"
+_NO_SUMS = (None,) * (3 + len(SECTIONS))
 
 _Key = TypeVar("_Key")
 _Common = TypeVar("_Common")
@@ -126,16 +127,17 @@ class Packer:
         key = (
             rows,
             kind,
-            packed_whole(ranks.stage),
-            packed_whole(ranks.tp),
-            packed_whole(ranks.ep),
-            packed_whole(ranks.device),
+            *[
+                None if column is None else tuple(column)
+                for column in (ranks.stage, ranks.tp, ranks.ep, ranks.device)
+            ],
             ranks_from_it,
             pipelines_from_it,
         )
         layout = self._layouts.get(key)
         if layout is None:
-            layout = _kept(self._layouts, key, Layout(rows, key[2:], kind))
+            known = [packed_whole(column) for column in (ranks.stage, ranks.tp, ranks.ep, ranks.device)]
+            layout = _kept(self._layouts, key, Layout(rows, [*known, ranks_from_it, pipelines_from_it], kind))
         return rank, pipeline, layout
 
     def _body(self, steps: ComparedSteps, rows: int, rank: int, pipeline: int) -> tuple[Form, bytes]:
@@ -144,14 +146,16 @@ class Packer:
         if any(steps.count):
             # Without synchronisation at section ends, wall times of sections say nothing: as if absent.
             sections = steps.sections if steps.synced and steps.sections else {}
-            parts += map(packed_real, (steps.duration, steps.slowest, steps.work, *map(sections.get, SECTIONS)))
+            sums = (steps.duration, steps.slowest, steps.work, *map(sections.get, SECTIONS))
         else:
-            parts += [b""] * (3 + len(SECTIONS))
-        parts += (packed_real(steps.current_age), current, packed_flags(steps.alive))
-        key = (rows, names, *map(len, parts))
+            sums = _NO_SUMS
+        there, real = packed_real((*sums, steps.current_age))
+        parts += (real, current, packed_flags(steps.alive))
+        key = (rows, names, there, *map(len, parts))
         form = self._forms.get(key)
         if form is None:
-            form = _kept(self._forms, key, Form(rows, [len(part) for part in parts], names), _FORMS)
+            lengths = [*map(len, parts[:3]), *[4 * rows * one for one in there], *map(len, parts[4:])]
+            form = _kept(self._forms, key, Form(rows, lengths, names), _FORMS)
         return form, _HEAD.pack(newest(steps.last_end), rank, pipeline) + b"".join(parts)
 
     def _signals(self, gauges: dict[str, Values], counters: dict[str, Increases]) -> tuple[Measured, bytes]:
@@ -187,13 +191,13 @@ def _gather(sources: Iterable[Values], which: int, values: list[float | None]) -
     """Add the values of sources, two of a list: mean (0) or sum (1), and the odd one. Tells which are lists."""
     lists = []
     for source in sources:
-        several = isinstance(source, list)
         if isinstance(source, list):
+            lists.append(True)
             found = reduced(source)
             values += (found[which], found[2])
         else:
+            lists.append(False)
             values.append(source)
-        lists.append(several)
     return lists
 
 

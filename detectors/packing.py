@@ -4,10 +4,10 @@ Most columns have no hole and are packed by one call in C; one with holes or hos
 `struct` takes a third of the time of `array` for that.
 """
 
-import math
 import struct
 from collections.abc import Sequence
 from functools import cache
+from math import isfinite, nan
 from typing import cast
 
 UNKNOWN = -1
@@ -29,7 +29,7 @@ _FEW = 5
 """Entries of a list up to which its exact median is taken."""
 
 _ALIKE = struct.pack("i", 0)
-_NOT_KNOWN = (math.nan, math.nan, math.nan)
+_NOT_KNOWN = (nan, nan, nan)
 
 
 def packed_whole(column: Sequence[int | None] | None) -> bytes:
@@ -44,16 +44,21 @@ def packed_whole(column: Sequence[int | None] | None) -> bytes:
         return struct.pack(f"{len(column)}i", *map(bounded, column))
 
 
-def packed_real(column: Sequence[float | None] | None) -> bytes:
-    """Seconds or work in 32-bit floating point, NaN where unknown; nothing where nothing is known."""
-    if column is None:
-        return b""
+def packed_real(columns: Sequence[Sequence[float | None] | None]) -> tuple[tuple[bool, ...], bytes]:
+    """Seconds or work in 32-bit floating point, NaN where unknown.
+
+    Returns:
+        Which columns there are, and these one after the other.
+    """
+    values: list[float | None] = []
+    for column in columns:
+        if column is not None:
+            values += column
+    there = tuple([column is not None for column in columns])
     try:
-        return struct.pack(f"{len(column)}f", *column)
+        return there, struct.pack(f"{len(values)}f", *values)
     except (struct.error, OverflowError):
-        if column.count(None) == len(column):
-            return b""
-        return struct.pack(f"{len(column)}f", *[math.nan if v is None else min(v, _ABSURD) for v in column])
+        return there, struct.pack(f"{len(values)}f", *[nan if v is None else min(v, _ABSURD) for v in values])
 
 
 def packed_names(column: Sequence[str | None] | None) -> tuple[tuple[str, ...], bytes]:
@@ -80,10 +85,10 @@ def packed_flags(column: Sequence[bool | None] | None) -> bytes:
 def newest(column: Sequence[float | None] | None) -> float:
     """The latest of some times, NaN if none is known."""
     if column is None:
-        return math.nan
+        return nan
     if column.count(column[0]) == len(column):
-        return math.nan if column[0] is None else float(min(column[0], _ABSURD))
-    return max((float(min(time, _ABSURD)) for time in column if time is not None), default=math.nan)
+        return nan if column[0] is None else float(min(column[0], _ABSURD))
+    return max((float(min(time, _ABSURD)) for time in column if time is not None), default=nan)
 
 
 def bounded(value: int | None) -> int:
@@ -128,7 +133,7 @@ def reduced(values: Sequence[float | None]) -> tuple[float, float, float]:
         return _NOT_KNOWN
     first = values[0]
     if values.count(first) == rows:
-        if first is None or not abs(first) <= _LARGEST_SIGNAL:
+        if first is None or not abs(first) <= _LARGEST_SIGNAL:  # as NaN is not either
             return _NOT_KNOWN
         return first, first * rows, 0.0
     known = cast("Sequence[float]", values)
@@ -136,7 +141,7 @@ def reduced(values: Sequence[float | None]) -> tuple[float, float, float]:
         total, least, most = sum(known), min(known), max(known)
     except (TypeError, OverflowError):
         return _reduced_known(values)
-    if not (least >= -_LARGEST_SIGNAL and most <= _LARGEST_SIGNAL and math.isfinite(total)):
+    if not (least >= -_LARGEST_SIGNAL and most <= _LARGEST_SIGNAL and isfinite(total)):
         return _reduced_known(values)
     if rows <= _FEW:
         ordered = sorted(known)
@@ -156,5 +161,5 @@ def packed_signals(values: Sequence[float | None]) -> bytes:
     try:
         return struct.pack(f"{len(values)}f", *values)
     except (struct.error, OverflowError):
-        sound = [v if v is not None and abs(v) <= _LARGEST_SIGNAL else math.nan for v in values]
+        sound = [v if v is not None and abs(v) <= _LARGEST_SIGNAL else nan for v in values]
         return struct.pack(f"{len(values)}f", *sound)
