@@ -137,7 +137,7 @@ def least_found(outcomes: Sequence[Outcome], wanted: float = 0.9) -> float | Non
     factors, hits = by_factor(outcomes)
     if not len(factors) or np.all(factors == factors[0]):
         return None
-    fitted = IsotonicRegression(y_min=0, y_max=1).fit_predict(factors, hits)
+    fitted = IsotonicRegression(y_min=0, y_max=1).fit_transform(factors, hits)
     enough = np.flatnonzero(fitted >= wanted)
     return float(factors[enough].min()) if len(enough) else None
 

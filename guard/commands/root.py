@@ -28,6 +28,7 @@ _GROUPS = {
         "replay": ("Run the detector over telemetry files.", "[detect]"),
     },
     "To try it": {
+        "bench": ("Measure how well detection detects.", "[all]"),
         "demo": ("Train on local processes, slow one, and see it named.", "[all]"),
     },
 }

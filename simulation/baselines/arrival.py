@@ -36,8 +36,9 @@ class Arrival:
 
 def _by_replica(seen: Seen, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
     replica = seen.pipeline[known]
-    summed = np.bincount(replica, seen.ranks[known])
-    work = summed / np.where(summed > 0, np.bincount(replica), np.nan)
+    count = int(seen.pipeline.max()) + 1
+    members = np.bincount(replica, minlength=count)
+    work = np.bincount(replica, seen.ranks[known], count) / np.where(members > 0, members, np.nan)
     arrived = np.where(known, work[np.maximum(seen.pipeline, 0)], np.nan)
     return most(arrived / middle(work[:, None]) - 1)
 

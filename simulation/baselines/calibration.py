@@ -5,6 +5,7 @@ accusation is a node that exceeds it without being at fault: so the highest stre
 all that is needed to score every threshold at once.
 """
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -24,12 +25,12 @@ class Peaks(msgspec.Struct, frozen=True):
 
 
 def best_threshold(cases: Sequence[Peaks]) -> float:
-    """The threshold of the highest F1, and of those the highest. Infinite where none finds anybody."""
+    """The threshold of the highest F1, and of those the highest. Beyond everything where nobody is to be found."""
     true = np.sort([peak for case in cases for peak in case.true if peak is not None])
     false = np.sort([peak for case in cases for peak in case.false])
     culprits = sum(len(case.true) for case in cases)
     if not len(true):
-        return float("inf")
+        return sys.float_info.max  # finite, as JSON knows no infinity
     found = len(true) - np.arange(len(true))
     wrong = len(false) - np.searchsorted(false, true, side="left")
     # A tie of two strengths counts at its first place, where all of them are found.

@@ -1,10 +1,12 @@
 """An isolation forest as the only judge: automatic contamination, three looks in a row.
 
 Liu, Ting & Zhou, "Isolation forest", 2008. It gets own work and waiting against the median of all nodes, and
-every signal's deviation, as means of half a minute. It is fitted once per case, on the first five minutes, and
-looks every half minute: fitted anew each time it would cost more than everything else together.
+every signal's deviation, as means of two minutes, and is fitted to all nodes at each look. Fitted once, to a
+case's healthy beginning, it finds less: what lies beyond all that it was fitted to is isolated by no more than
+a few of forty features. A look each window would cost more than all other methods together.
 """
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -14,16 +16,13 @@ from detectors.observed import Floats
 from simulation.baselines.baseline import Name
 from simulation.baselines.seen import Last, Seen, middle
 
-_JOINED = 3
-"""Windows to a look."""
-
-_FIRST = 10
-"""Looks that it is fitted on."""
+_LOOK = 120.0
+"""Seconds."""
 
 _HELD = 3
 """Looks in a row that must be anomalous."""
 
-_TREES = 50
+_TREES = 30
 _FARTHEST = 50.0
 
 
@@ -34,33 +33,30 @@ class Forest:
     published: ClassVar[float | None] = 0.5
 
     def __init__(self) -> None:
-        self._window = Last(_JOINED)
-        self._windows = 0
-        self._first: list[Floats] = []
-        self._forest: IsolationForest | None = None
+        self._windows: list[Floats] = []
         self._held = Last(_HELD)
         self._strength: Floats | None = None
 
     def strength(self, seen: Seen) -> Floats:
-        """Look every third window; in between what was said stands."""
-        kept = self._window.push(_features(seen))
-        self._windows += 1
-        if self._windows % _JOINED == 0:
-            self._strength = self._look(kept.mean(axis=0))
+        """Look when there is enough; in between what was said stands."""
         nodes = len(seen.own)
+        if self._windows and self._windows[-1].shape[0] != nodes:
+            self._windows.clear()
+        self._windows.append(_features(seen))
+        if len(self._windows) >= math.ceil(_LOOK / seen.seconds):
+            self._strength = self._held.sustained(_scores(np.stack(self._windows)))
+            self._windows.clear()
         if self._strength is None or len(self._strength) != nodes:
             return np.full(nodes, np.nan)
-        return self._strength
+        return np.where(np.isnan(seen.own), np.nan, self._strength)
 
-    def _look(self, features: Floats) -> Floats | None:
-        features = np.nan_to_num(features, nan=0.0)
-        if self._forest is None:
-            self._first.append(features)
-            if len(self._first) == _FIRST:
-                self._forest = IsolationForest(_TREES, random_state=0).fit(np.concatenate(self._first))
-                self._first.clear()
-            return None
-        return self._held.sustained(-self._forest.score_samples(features))
+
+def _scores(features: Floats) -> Floats:
+    """Fit the means over windows (first axis), and score them."""
+    known = np.isfinite(features)
+    mean = np.where(known, features, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    scores: Floats = -IsolationForest(n_estimators=_TREES, random_state=0).fit(mean).score_samples(mean)
+    return scores
 
 
 def _features(seen: Seen) -> Floats:
