@@ -60,7 +60,7 @@ class SignalSums:
     def signals(self, slots: int) -> Signals:
         """What the first `slots` slots have measured: gauges as means over time, counters per second."""
         self._reach(slots)
-        order = sorted(self._columns, key=lambda name: name)
+        order = sorted(self._columns)
         columns = np.array([self._columns[name] for name in order], dtype=int)
         counters = np.array([self._counters[column] for column in columns], dtype=bool)
         known = self._known[:slots, columns]
