@@ -20,6 +20,7 @@ COMMANDS = (
     *("detect", "report", "topics"),
     *("tail", "export", "deadletter", "replay"),
     "demo",
+    "bench",
 )
 
 
