@@ -8,28 +8,29 @@ excuse: without any, the section's own cause stands.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from detectors.observed import ODD
 from detectors.signal_kinds import cause_of, is_hard
 from detectors.verdict import Cause, Evidence
 
 STRONG = 4.0
 """Smoothed score from which a signal can explain a section: as that of a window that counts as held."""
 
+_TOLD = 2.0
+"""Score from which a signal may tell a cause where no section does: the likeliest is asked for, not a proof."""
+
 _BASE: Mapping[str, Cause] = {
     "compute": Cause.COMPUTE,
-    "data": Cause.INPUT,
+    "data": Cause.INPUT,  # also when disks are why: the node starves, whatever of
     "host": Cause.HOST,
     "collective": Cause.NETWORK,
     "checkpoint": Cause.STORAGE,
 }
 
-_EXPLAINS: Mapping[str, tuple[Cause, ...]] = {
-    "compute": (Cause.MEMORY, Cause.HOST),
-    "data": (Cause.STORAGE,),
-    "host": (Cause.STORAGE,),
-    "collective": (),
-    "checkpoint": (),
+_EXPLAINS: Mapping[Cause, tuple[Cause, ...]] = {
+    Cause.COMPUTE: (Cause.MEMORY, Cause.HOST),
+    Cause.HOST: (Cause.STORAGE,),
 }
-"""Causes that signals can give to a section's slowness instead of its own, likeliest first."""
+"""Causes that signals can give to a slowness instead of its own, likeliest first."""
 
 _SHARE = 0.5
 """Of the strongest signal's score, what another cause's must have to be the explanation: one event brings many."""
@@ -46,12 +47,15 @@ class Finding:
     support: tuple[Evidence, ...] = ()
 
 
-def cause_of_node(excess: Mapping[str, float], against: Sequence[Evidence]) -> Finding:
+def cause_of_node(
+    excess: Mapping[str, float], against: Sequence[Evidence], *, one_device: bool = False
+) -> Finding:
     """Tell the cause.
 
     Args:
         excess: seconds per step by which each section exceeds the peers', by name; empty where times cannot tell.
         against: what speaks against the node, strongest first, see `SignalScores.strength`.
+        one_device: whether the ranks of one device alone are slow.
     """
     strong = [one for one in against if abs(one.score) >= STRONG]
     hard = tuple(one for one in strong if is_hard(one.signal))
@@ -60,13 +64,22 @@ def cause_of_node(excess: Mapping[str, float], against: Sequence[Evidence]) -> F
         return Finding(Cause.DEVICE if Cause.DEVICE in causes else Cause.MEMORY, hard)
     longest = max(excess, key=lambda name: excess[name], default=None)
     if longest is None or not excess[longest] > 0:
-        return _by_signals(strong)
+        told = [one for one in against if abs(one.score) >= _TOLD and cause_of(one.signal) is not Cause.UNKNOWN]
+        return _explained(_by_signals(told), told) if told else Finding(Cause.UNKNOWN)
     base = _BASE.get(longest, Cause.UNKNOWN)
-    for cause in _EXPLAINS.get(longest, ()):
-        support = tuple(one for one in strong if _explains(cause, one.signal))
-        if support and abs(support[0].score) >= _SHARE * abs(strong[0].score):
+    return _explained(Cause.DEVICE if one_device and base is Cause.COMPUTE else base, strong)
+
+
+def _explained(base: Cause, signals: Sequence[Evidence]) -> Finding:
+    """Replace a cause by what the signals say is behind it."""
+    # A single slow device can have a memory at fault, but not the host, which all of them share.
+    for cause in (Cause.MEMORY,) if base is Cause.DEVICE else _EXPLAINS.get(base, ()):
+        support = tuple(one for one in signals if _explains(cause, one.signal))
+        if support and abs(support[0].score) >= _SHARE * abs(signals[0].score):
             return Finding(cause, support)
-    return Finding(base, tuple(one for one in strong if cause_of(one.signal) is base))
+    shown = {base, Cause.COMPUTE} if base is Cause.DEVICE else {base}
+    shown |= {Cause.STORAGE} if base is Cause.INPUT else set()
+    return Finding(base, tuple(one for one in signals if cause_of(one.signal) in shown))
 
 
 def _explains(cause: Cause, signal: str) -> bool:
@@ -80,16 +93,24 @@ def _explains(cause: Cause, signal: str) -> bool:
             return cause_of(signal) is cause
 
 
-def _by_signals(strong: Sequence[Evidence]) -> Finding:
-    """The cause that has the most of the strongest signals, by the squares of their scores."""
+def _by_signals(told: Sequence[Evidence]) -> Cause:
+    """The cause that has most of the strongest signals, by the squares of their scores."""
     weight: dict[Cause, float] = {}
-    for one in strong:
+    for one in told:
         cause = cause_of(one.signal)
-        # Without hard errors nothing says that a device is broken rather than slow.
+        # Errors that are not hard ones come with any trouble of a program.
         cause = Cause.COMPUTE if cause is Cause.DEVICE else cause
         weight[cause] = weight.get(cause, 0.0) + one.score**2
-    weight.pop(Cause.UNKNOWN, None)
-    if not weight:
-        return Finding(Cause.UNKNOWN)
     best = max(weight, key=lambda cause: weight[cause])
-    return Finding(best, tuple(one for one in strong if cause_of(one.signal) is best))
+    score = {one.signal: abs(one.score) for one in told}
+    if best is Cause.STORAGE and score.get("host.cpu.iowait", 0) > score.get("host.disk.busy_seconds", 0):
+        return Cause.INPUT  # it waits more than its disks work
+    if best is Cause.COMPUTE and _one_stands_out(told):
+        return Cause.DEVICE
+    return best
+
+
+def _one_stands_out(told: Sequence[Evidence]) -> bool:
+    """Whether compute's strongest signal is about one device or core among the node's."""
+    first = next((one for one in told if cause_of(one.signal) is Cause.COMPUTE), None)
+    return first is not None and first.signal.endswith(ODD)

@@ -99,9 +99,9 @@ def mean_of_others(counts: Floats, middle: Floats, known: Integers) -> Floats:
     what lies far beyond the median is capped in the others'.
     """
     capped = np.minimum(counts, middle + _OUTLYING * np.sqrt(middle + 1))
-    # Summed in order of size, so that the last bit does not depend on the order of the nodes.
-    total = np.nansum(np.sort(capped, axis=-1), axis=-1, keepdims=True)
-    mean: Floats = np.maximum(total - capped, 0) / np.maximum(known - 1, 1)
+    # Whole multiples of a power of two add up to the same in whatever order the nodes come.
+    total = np.nansum(np.rint(capped * 64.0), axis=-1, keepdims=True, dtype=np.float64) / 64
+    mean: Floats = (np.maximum(total - capped, 0) / np.maximum(known - 1, 1)).astype(counts.dtype)
     return mean
 
 

@@ -114,17 +114,17 @@ class SignalScores:
                 self._standing.follow(block, scores[block], [self._traits[row] for row in block], here)
         return scores.T
 
-    def adverse(self, slots: Integers) -> Floats:
-        """How much each smoothed score speaks against these slots, slots by signals, 0 or more."""
-        return adverse(self._standing.smooth[:, slots].astype(np.float32), self._traits).T
-
     def strength(self, slot: int, most: int = 8) -> list[Evidence]:
-        """What speaks against a node, strongest first: what was measured in the newest window."""
-        if self._last is None or slot >= self._standing.smooth.shape[1]:
+        """What speaks against a node, strongest first, of what was measured in the newest window.
+
+        The scores are those of `relative`: smoothed, in spreads of the nodes.
+        """
+        if self._last is None or not self._names or slot >= self._standing.smooth.shape[1]:
             return []
         signals, groups = self._last
         column = {name: index for index, name in enumerate(signals.names)}
-        against = self.adverse(np.array([slot]))[0]
+        stands = self._standing.relative(np.array([slot]))
+        against = adverse(stands, self._traits)[:, 0]
         found: list[Evidence] = []
         for row in np.argsort(-against, kind="stable"):
             name = self._names[row]
@@ -133,7 +133,7 @@ class SignalScores:
             if name not in column or not np.isfinite(value := signals.values[slot, column[name]]):
                 continue
             usual = typical(signals.values[:, column[name]], slot, groups)
-            score, windows = round(float(self._standing.smooth[row, slot]), 2), int(self._standing.held[row, slot])
+            score, windows = round(float(stands[row, 0]), 2), int(self._standing.held[row, slot])
             found.append(Evidence(name, float(value), usual, score, windows))
         return found
 

@@ -42,8 +42,11 @@ _STEP = 1.0
 _FINE = 4096.0
 """Steps to a unit of the habit, which is kept in 16 bits: half precision would swallow the slow steps."""
 
-_USUAL = 0.9
+_USUAL = 0.7
 """Weight that the spread of the nodes keeps when a window tells it anew."""
+
+_TURNS = 4
+"""Windows in which every signal's spread is learned once."""
 
 _LEAST = np.array([0.25, 0.15])
 """Least spread of levels and of changes: of rare events most nodes have none."""
@@ -60,6 +63,7 @@ class StandingState(msgspec.Struct):
     """What a snapshot holds: arrays as bytes. `held` only where it is not 0: places, counts."""
 
     slots: int
+    windows: int
     smooth: bytes
     habit: bytes
     seen: bytes
@@ -84,10 +88,12 @@ class Standing:
         self._habit = np.zeros((0, 0), dtype=np.int16)
         self._seen = np.zeros(0, dtype=np.uint16)
         self._spreads = np.zeros((0, 2))
+        self._windows = 0
 
     def begin(self, here: Integers) -> None:
         """Begin a window in which these slots are there."""
         self.strongest = np.zeros((_TOP, len(self._seen)), dtype=np.float32)
+        self._windows += 1
         self._seen[here] += self._seen[here] < _LEARNED
 
     def follow(self, rows: Integers, scores: Floats, traits: Sequence[Trait], here: Integers) -> None:
@@ -103,10 +109,12 @@ class Standing:
         before = self.smooth[rows].astype(np.float32)
         smooth = np.where(unknown, np.float32(_STALE) * before, before + np.float32(_NEWEST) * (scores - before))
         self.smooth[rows] = smooth
-        held = self.held[rows]
-        self.held[rows] = np.where(np.abs(smooth) > BEYOND, held + (held < np.iinfo(np.uint16).max), 0)
-        change = smooth - self._pull(rows, np.where(unknown, np.nan, scores))
-        spreads = self._learn_spreads(rows, smooth[:, here], change[:, here])
+        beyond = np.abs(smooth) > BEYOND
+        held = self.held[rows] * beyond
+        held[beyond] += held[beyond] < np.iinfo(np.uint16).max
+        self.held[rows] = held
+        change = smooth - self._pull(rows, scores)
+        spreads = self._learn_spreads(rows, smooth, change, here)
         level, change = smooth / spreads[:, :1], change / spreads[:, 1:]
         for square in adverse(level, traits) ** 2 + adverse(change, traits) ** 2:
             self._rank(square)
@@ -140,6 +148,7 @@ class Standing:
         places = np.flatnonzero(self.held)
         return StandingState(
             len(self._seen),
+            self._windows,
             self.smooth.tobytes(),
             self._habit.tobytes(),
             self._seen.tobytes(),
@@ -150,7 +159,7 @@ class Standing:
 
     def restore(self, state: StandingState, names: int) -> None:
         """Go on from there."""
-        shape = (names, state.slots)
+        shape, self._windows = (names, state.slots), state.windows
         self.smooth = np.frombuffer(state.smooth, np.float16).reshape(shape).copy()
         self._habit = np.frombuffer(state.habit, np.int16).reshape(shape).copy()
         self._seen = np.frombuffer(state.seen, np.uint16).copy()
@@ -172,11 +181,14 @@ class Standing:
         self._habit[rows] = fine.astype(np.int16)
         return habit
 
-    def _learn_spreads(self, rows: Integers, level: Floats, change: Floats) -> Floats:
-        if level.shape[1]:
-            now = np.column_stack([_MAD * median(np.abs(one), fewest=1)[0][:, 0] for one in (level, change)])
-            usual = self._spreads[rows]
-            self._spreads[rows] = np.where(usual > 0, _USUAL * usual + (1 - _USUAL) * now, now)
+    def _learn_spreads(self, rows: Integers, level: Floats, change: Floats, here: Integers) -> Floats:
+        """Learn the nodes' spreads: of a signal in one window of `_TURNS`, as they hardly change."""
+        due = ((rows + self._windows) % _TURNS == 0) | (self._spreads[rows, 0] == 0)
+        if len(here) and due.any():
+            taken = (np.abs(one[due][:, here]) for one in (level, change))
+            now = np.column_stack([_MAD * median(one, fewest=1)[0][:, 0] for one in taken])
+            usual = self._spreads[rows[due]]
+            self._spreads[rows[due]] = np.where(usual > 0, _USUAL * usual + (1 - _USUAL) * now, now)
         found: Floats = np.maximum(self._spreads[rows], _LEAST).astype(np.float32)
         return found
 

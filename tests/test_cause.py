@@ -35,6 +35,14 @@ def signal(name: str, score: float) -> Evidence:
         ({}, [("efa.retrans_pkts", 9), ("host.load1", 5)], Cause.NETWORK),
         ({}, [("host.clock.offset", 9)], Cause.UNKNOWN),
         ({}, [("host.pressure.io", 9), ("host.disk.busy_seconds", 7)], Cause.STORAGE),
+        ({}, [("host.pressure.io", 9), ("host.cpu.iowait", 7), ("host.disk.busy_seconds", 3)], Cause.INPUT),
+        ({"data": 0.3}, [("host.cpu.iowait", 9)], Cause.INPUT),
+        ({"host": 0.3}, [("host.disk.busy_seconds", 9)], Cause.STORAGE),
+        ({}, [("neuron.core.utilization:odd", 9), ("neuron.device.power", -5)], Cause.DEVICE),
+        ({}, [("neuron.device.power", -3)], Cause.COMPUTE),
+        ({}, [("neuron.exec.latency.p99", 9), ("neuron.ecc.mem.corrected", 6)], Cause.MEMORY),
+        ({}, [("neuron.device.power", -1.5)], Cause.UNKNOWN),
+        ({}, [("neuron.exec.errors", 3)], Cause.COMPUTE),
     ],
 )
 def test_cause(excess, signals, cause):
@@ -46,6 +54,14 @@ def test_support_is_what_speaks_for_the_cause():
     against = [signal("host.pressure.cpu", 8), signal("neuron.exec.latency.p50", 6), signal("host.load1", 5)]
     found = cause_of_node({"compute": 0.2}, against)
     assert [one.signal for one in found.support] == ["host.pressure.cpu", "host.load1"]
+
+
+def test_one_slow_device_is_a_device_unless_its_memory_explains_it():
+    excess, contended = {"compute": 0.2}, [signal("host.pressure.cpu", 8)]
+    assert cause_of_node(excess, contended, one_device=True).cause is Cause.DEVICE
+    memory = [signal("neuron.ecc.mem.corrected", 8)]
+    assert cause_of_node(excess, memory, one_device=True).cause is Cause.MEMORY
+    assert cause_of_node({"data": 0.2}, [], one_device=True).cause is Cause.INPUT
 
 
 def verdict(instance: str, since: float, status: Status = Status.STRAGGLER) -> Verdict:
