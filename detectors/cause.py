@@ -2,13 +2,13 @@
 
 The section says where the time goes, the signals why: a node whose compute is slow while its memory corrects
 errors has a memory at fault, one whose processors are contended for has a busy host. Signals explain, they never
-excuse: without any, the section's own cause stands.
+excuse: without any, the section's own cause stands. A single slow device is `compute` too, with its index told beside it;
+`device` is said only when the hardware itself reported errors that it could not correct.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from detectors.observed import ODD
 from detectors.signal_kinds import cause_of, is_hard
 from detectors.verdict import Cause, Evidence
 
@@ -67,18 +67,18 @@ def cause_of_node(
         told = [one for one in against if abs(one.score) >= _TOLD and cause_of(one.signal) is not Cause.UNKNOWN]
         return _explained(_by_signals(told), told) if told else Finding(Cause.UNKNOWN)
     base = _BASE.get(longest, Cause.UNKNOWN)
-    return _explained(Cause.DEVICE if one_device and base is Cause.COMPUTE else base, strong)
+    return _explained(base, strong, one_device=one_device)
 
 
-def _explained(base: Cause, signals: Sequence[Evidence]) -> Finding:
+def _explained(base: Cause, signals: Sequence[Evidence], *, one_device: bool = False) -> Finding:
     """Replace a cause by what the signals say is behind it."""
-    # A single slow device can have a memory at fault, but not the host, which all of them share.
-    for cause in (Cause.MEMORY,) if base is Cause.DEVICE else _EXPLAINS.get(base, ()):
+    for cause in _EXPLAINS.get(base, ()):
+        if one_device and cause is Cause.HOST:
+            continue  # which all devices share
         support = tuple(one for one in signals if _explains(cause, one.signal))
         if support and abs(support[0].score) >= _SHARE * abs(signals[0].score):
             return Finding(cause, support)
-    shown = {base, Cause.COMPUTE} if base is Cause.DEVICE else {base}
-    shown |= {Cause.STORAGE} if base is Cause.INPUT else set()
+    shown = {base, Cause.STORAGE} if base is Cause.INPUT else {base}
     return Finding(base, tuple(one for one in signals if cause_of(one.signal) in shown))
 
 
@@ -105,12 +105,4 @@ def _by_signals(told: Sequence[Evidence]) -> Cause:
     score = {one.signal: abs(one.score) for one in told}
     if best is Cause.STORAGE and score.get("host.cpu.iowait", 0) > score.get("host.disk.busy_seconds", 0):
         return Cause.INPUT  # it waits more than its disks work
-    if best is Cause.COMPUTE and _one_stands_out(told):
-        return Cause.DEVICE
     return best
-
-
-def _one_stands_out(told: Sequence[Evidence]) -> bool:
-    """Whether compute's strongest signal is about one device or core among the node's."""
-    first = next((one for one in told if cause_of(one.signal) is Cause.COMPUTE), None)
-    return first is not None and first.signal.endswith(ODD)

@@ -38,7 +38,7 @@ def signal(name: str, score: float) -> Evidence:
         ({}, [("host.pressure.io", 9), ("host.cpu.iowait", 7), ("host.disk.busy_seconds", 3)], Cause.INPUT),
         ({"data": 0.3}, [("host.cpu.iowait", 9)], Cause.INPUT),
         ({"host": 0.3}, [("host.disk.busy_seconds", 9)], Cause.STORAGE),
-        ({}, [("neuron.core.utilization:odd", 9), ("neuron.device.power", -5)], Cause.DEVICE),
+        ({}, [("neuron.core.utilization:odd", 9), ("neuron.device.power", -5)], Cause.COMPUTE),
         ({}, [("neuron.device.power", -3)], Cause.COMPUTE),
         ({}, [("neuron.exec.latency.p99", 9), ("neuron.ecc.mem.corrected", 6)], Cause.MEMORY),
         ({}, [("neuron.device.power", -1.5)], Cause.UNKNOWN),
@@ -56,9 +56,10 @@ def test_support_is_what_speaks_for_the_cause():
     assert [one.signal for one in found.support] == ["host.pressure.cpu", "host.load1"]
 
 
-def test_one_slow_device_is_a_device_unless_its_memory_explains_it():
+def test_one_slow_device_is_explained_by_its_memory_but_not_by_the_host():
     excess, contended = {"compute": 0.2}, [signal("host.pressure.cpu", 8)]
-    assert cause_of_node(excess, contended, one_device=True).cause is Cause.DEVICE
+    assert cause_of_node(excess, contended).cause is Cause.HOST
+    assert cause_of_node(excess, contended, one_device=True).cause is Cause.COMPUTE
     memory = [signal("neuron.ecc.mem.corrected", 8)]
     assert cause_of_node(excess, memory, one_device=True).cause is Cause.MEMORY
     assert cause_of_node({"data": 0.2}, [], one_device=True).cause is Cause.INPUT
