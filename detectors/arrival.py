@@ -69,11 +69,13 @@ class Arrival:
 
     Attributes:
         newest: newest event time heard of each node that is live.
+        through: event time up to which all was let go; what comes from before it comes too late.
         folded, late: tallies of what left here in order, and of what came too late.
     """
 
     def __init__(self, policy: Policy, counts: Counter[str]) -> None:
         self.newest: dict[str, float] = {}
+        self.through = float("-inf")
         self.folded, self.late = Tally(), Tally()
         self._policy = policy
         self._counts = counts
@@ -81,7 +83,6 @@ class Arrival:
         self._times: list[float] = []
         self._held = 0
         self._pushed = 0
-        self._released = float("-inf")
         self._seen: dict[tuple[str, str, str], list[int]] = {}
         self._left: dict[str, float] = {}
         self._unchecked = 0
@@ -97,7 +98,7 @@ class Arrival:
         """
         again = held.offset <= self._replay_to
         self._reached = max(self._reached, held.offset)
-        if record.time < self._released:
+        if record.time <= self.through:
             if again:
                 return False  # before the snapshot it was folded, or counted late
             if self._repeated(record, note=False):
@@ -198,7 +199,7 @@ class Arrival:
 
     def restore(self, state: ArrivalState) -> None:
         """Go on from a snapshot. Until its newest offset is reached again, what comes is only gathered."""
-        self._released = math.nextafter(state.passed, math.inf)
+        self.through = state.passed
         self._replay_to = state.reached
         self.newest, self._left = dict(state.newest), dict(state.left)
         self.folded, self.late = state.folded, state.late
@@ -243,6 +244,8 @@ class Arrival:
         moments = []
         while self._times and self._times[0] <= until:
             moments.append(self._pop())
+        if math.isfinite(until):
+            self.through = max(self.through, until)
         return moments
 
     def _pop(self) -> Moment:
@@ -250,5 +253,5 @@ class Arrival:
         entries = self._moments.pop(time)
         entries.sort()
         self._held -= len(entries)
-        self._released = max(self._released, time)
+        self.through = max(self.through, time)
         return Moment(time, [entry[-1] for entry in entries])

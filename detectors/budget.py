@@ -42,7 +42,7 @@ def margin(tolerance: float, peers: int, chance: float = 1e-3) -> float:
     Nodes differ for good by up to ± `tolerance`. The median of few peers is itself off: of `peers` draws from
     the uniform distribution over that range it is Beta-distributed with both parameters (peers + 1) / 2, and the
     margin adds the quantile that it exceeds with `chance`. So a small group needs a larger effect: 3.9 % at
-    three peers, 3.1 % at 31, 2.3 % at 255, with 2 % of tolerance.
+    three peers, 3.0 % at 31, 2.4 % at 255, with 2 % of tolerance.
     """
     half = (peers + 1) / 2
     off = 1 - 2 * float(special.betaincinv(half, half, chance))

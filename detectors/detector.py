@@ -193,6 +193,10 @@ class Detector:
             sayings += followed.fold.take(here)
             followed.arrival.folded.count(moment.records)
             followed.passed = moment.time
+        followed.passed = max(followed.passed, followed.arrival.through)
+        sayings += followed.fold.passed(followed.passed)
+        if followed.wanted and key[1] is not None:
+            self._freeze(key[0], key[1], followed, ())
         return sayings
 
     def _at_home(self, key: _Key, moment: Moment, sayings: list[Saying]) -> Moment:

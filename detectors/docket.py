@@ -1,8 +1,8 @@
 """What stands against each node of one job: who is accused, suspected, silent or well, and when that is said.
 
 Conclusions come and go with the windows; people must not see them flap. An accusation is taken back by good
-windows alone, a fault never by this attempt, and what an earlier attempt said stands until the node shows that it is
-well.
+windows alone, a fault never by this attempt, and what an earlier attempt said stands until the node shows that
+it is well.
 """
 
 from collections.abc import Sequence

@@ -21,6 +21,9 @@ _CLIP = 3.0
 _MOST = 1.5
 """Elasticity of the steepest plausible work: attention over long sequences, which is never all of a step."""
 
+_PRIOR = 0.05
+"""Weight of an elasticity of one, which the contract of `work` promises: that of 125 ranks whose work differs by 2 %."""
+
 _LEAST_SPREAD = 1e-4
 """Log spread of work under which all ranks had the same: nothing to correct, nothing to learn."""
 
@@ -51,9 +54,7 @@ class Elasticity:
         if not known.any() or not np.isfinite(given[known]).all():
             return nothing
         self._learn(given, np.log(np.where(known, work.own, np.nan)), cohorts)
-        if not self._moved:
-            return nothing
-        slope = float(np.clip(self._followed / self._moved, 0.0, _MOST))
+        slope = float(np.clip((self._followed + _PRIOR) / (self._moved + _PRIOR), 0.0, _MOST))
         expected: Floats = np.where(known, slope * (given - float(np.median(given[known]))), 0.0)
         return expected
 

@@ -75,7 +75,7 @@ class Fast:
 
     def clear(self, slots: Integers) -> None:
         """Forget these: a node that left, or that has shown that it is well."""
-        self._level[slots] = 0
+        self._level[slots[slots < len(self._level)]] = 0
 
     def freeze(self) -> FastState:
         """All of it."""
@@ -101,9 +101,10 @@ def without_slowest(found: Residuals, totals: Totals) -> Floats:
     """
     place = (np.arange(len(found.log)), found.rank)
     count, whole, slowest = totals.count[place], totals.duration[place], totals.slowest[place]
-    several = (count > 1) & ~np.isnan(whole) & ~np.isnan(slowest)
+    several = (count > 1) & np.isfinite(whole) & np.isfinite(slowest)
     others = np.maximum(count - 1, 1)
-    burst = np.where(several, np.maximum(0.0, slowest - (whole - slowest) / others), 0.0)
+    whole, slowest = np.where(several, whole, 0.0), np.where(several, slowest, 0.0)
+    burst = np.maximum(0.0, slowest - (whole - slowest) / others)
     excess = found.own - found.typical
     rest = np.where(several, (excess * count - burst) / others, excess)
     ratio: Floats = 1 + rest / found.typical

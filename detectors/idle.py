@@ -28,6 +28,10 @@ class IdleFold:
         """Nothing closes here."""
         return []
 
+    def passed(self, time: float) -> list[Saying]:  # noqa: ARG002  (likewise)
+        """Nothing waits here."""
+        return []
+
     def take(self, moment: Moment) -> list[Saying]:
         """Fold the records of one event time."""
         return [saying for record in moment.records for saying in self._take(record)]

@@ -7,23 +7,20 @@ import numpy as np
 
 from detectors.alignment import in_step
 from detectors.arrival import Moment
-from detectors.board import OK, SILENT, Board, Subject
-from detectors.conclude import conclude
+from detectors.board import Board
 from detectors.course import Course
-from detectors.faults import conclude_faults
+from detectors.docket import Docket
+from detectors.hang import find_hang
+from detectors.hang_conclude import conclude_hang
 from detectors.held import Held
-from detectors.members import Member, Members
-from detectors.observed import Flags, Totals
-from detectors.peers import Comparison, compare
-from detectors.persistence import Persistence
+from detectors.judge import Judge, Reading
+from detectors.members import Members
+from detectors.observed import NO_SECTION, Flags, Latest, Observed, Totals
 from detectors.policy import Policy
 from detectors.snapshot import JobState
-from detectors.standing import standing_of
-from detectors.verdict import JobAttempt, Role, Saying, Status
+from detectors.standing import Grounds, standing_of
+from detectors.verdict import Saying
 from detectors.window import Window
-
-_SUSPECTS = 32
-"""Nodes of a job that are written about without being accused, the strongest first (the verdict contract)."""
 
 _PATIENCE = 3
 """Windows joined at most while ranges of steps differ: a lost record or a late start is over by then."""
@@ -34,11 +31,13 @@ class JobFold:
 
     def __init__(self, cluster: str, job: str, policy: Policy, board: Board, counts: Counter[str]) -> None:
         self._cluster, self._job = cluster, job
-        self._policy, self._board, self._counts = policy, board, counts
-        self._attempt = -1
+        self._policy, self._counts = policy, counts
         self._edge = -math.inf
+        self._open = False
         self._members = Members()
+        self._docket = Docket(cluster, job, policy, board, self._members)
         self._begin(0)
+        self._docket.attempt = -1
 
     @property
     def empty(self) -> bool:
@@ -47,7 +46,7 @@ class JobFold:
 
     def advance(self, moment: Moment) -> list[Saying]:
         """Close the window if the moment lies beyond it. Then comes `take`."""
-        current = any(record.attempt >= self._attempt for record in moment.records)
+        current = any(record.attempt >= self._docket.attempt for record in moment.records)
         return self._cross(moment.time) if current and moment.time > self._edge else []
 
     def take(self, moment: Moment) -> list[Saying]:
@@ -55,18 +54,19 @@ class JobFold:
         sayings: list[Saying] = []
         speak = False
         for record in moment.records:
-            if record.attempt < self._attempt:
+            if record.attempt < self._docket.attempt:
                 self._counts["stale"] += 1
                 continue
-            if record.attempt > self._attempt:
+            if record.attempt > self._docket.attempt:
                 self._begin(record.attempt)
-            sayings += self._meet(record)
-            member = self._members.get(record.node)
-            if member is None:
-                continue
+            known = self._members.get(record.node)
+            if known is not None and known.instance != record.instance:
+                sayings += self.depart(record.node)
+            member, met = self._docket.meet(record)
+            sayings += met
             self._collect(member.slot, record)
             if record.faults:
-                faults = self._fault(member, record)
+                faults = self._docket.fault(member, record)
                 sayings += faults
                 speak = speak or bool(faults)
             if record.leaving:
@@ -75,42 +75,47 @@ class JobFold:
                 if self.empty:
                     self._course.end()
         self._flush()
-        if speak or not self._course.spoken:
-            sayings += self._course.say(moment.time, standing_of(self._members.all(), unsynced=self._unsynced))
-        return sayings
+        return sayings + (self._report(moment.time) if speak or not self._course.spoken else [])
+
+    def passed(self, time: float) -> list[Saying]:
+        """All records up to `time` have been taken: a window that ends by then need not wait for later ones."""
+        return self._close() if self._open and self._edge <= time else []
 
     def freeze(self) -> JobState | None:
         """The state between two windows; None within one, or while windows are joined."""
-        if not self._window.empty or self._joined:
+        if not self._window.empty:
             return None
-        said = [self._board.last(self._cluster, member.node) for member in self._members.all()]
         return JobState(
-            attempt=self._attempt,
+            attempt=self._docket.attempt,
             edge=self._edge,
+            open=self._open,
             start=self._start,
-            closed=self._closed,
+            stepped=self._stepped,
+            longest=self._longest,
             unsynced=self._unsynced,
             apart=[int(slot) for slot in self._apart],
-            groups=self._window.groups,
+            window=self._window.numbering,
+            grounds=self._grounds,
             members=self._members.freeze(),
             free=self._members.free,
-            persistence=self._persistence.freeze(),
+            docket=self._docket.freeze(),
+            judge=self._judge.freeze(),
             course=self._course.freeze(),
-            said=[verdict for verdict in said if verdict is not None],
+            said=self._docket.said(),
         )
 
     def restore(self, state: JobState) -> None:
         """Go on from a snapshot."""
         self._begin(state.attempt)
-        self._edge, self._start, self._closed = state.edge, state.start, state.closed
-        self._unsynced = state.unsynced
+        self._edge, self._open, self._start = state.edge, state.open, state.start
+        self._stepped, self._longest = state.stepped, state.longest
+        self._unsynced, self._grounds = state.unsynced, state.grounds
         self._apart = np.array(state.apart, dtype=int)
-        self._window.know(state.groups)
+        self._window.restore(state.window)
         self._members.restore(state.members, state.free)
-        self._persistence.restore(state.persistence)
+        self._docket.restore(state.docket, state.said)
+        self._judge.restore(state.judge)
         self._course.restore(state.course)
-        for verdict in state.said:
-            self._board.restore(verdict)
 
     def homes(self) -> list[tuple[str, float]]:
         """The nodes that are there, each with the event time of its newest record."""
@@ -118,57 +123,40 @@ class JobFold:
 
     def quiet(self, time: float) -> list[Saying]:
         """Say which nodes have been silent for too long at `time`, and repeat what is said of silent ones."""
-        sayings: list[Saying] = []
-        for member in self._members.all():
-            due = member.last + self._policy.silence
-            if due >= time:
-                continue
-            if member.silent:
-                # Repeats fall on multiples of the refresh after the first, whenever this is called.
-                due += self._policy.refresh * ((time - due) // self._policy.refresh)
-            elif member.accused or member.carried:
-                # An accusation stands; that its evidence grows old shows in its time.
-                continue
-            member.standing = SILENT
-            sayings += self._board.say(self._subject(member), SILENT, due)
+        sayings = self._docket.quiet(time)
         if sayings and all(member.silent for member in self._members.all()):
             # Nothing is known of anybody: what half a window gathered is too old to be compared with what comes.
             self._abandon()
-            sayings += self._course.say(time, standing_of(self._members.all(), unsynced=self._unsynced))
+            sayings += self._report(time)
         return sayings
 
     def depart(self, node: str) -> list[Saying]:
-        """A node left the job. What was said of it stands, except a mere suspicion."""
+        """A node left the job."""
         member = self._members.get(node)
         if member is None:
             return []
-        sayings: list[Saying] = []
-        if member.standing is not None and not member.accused:
-            sayings += self._board.say(self._subject(member), OK, member.last)
+        sayings = self._docket.depart(member)
         self._flush()
         self._members.leave(node)
         self._window.vacate(member.slot)
-        self._persistence.vacate(member.slot)
+        self._judge.vacate(member.slot)
         if self.empty:
             self._abandon()
         return sayings
 
     def _begin(self, attempt: int) -> None:
         """Nothing learned from one attempt survives into the next. Nodes stay known until they leave."""
-        self._attempt = attempt
+        self._docket.begin(attempt)
         self._collected: dict[int, Held] = {}
         self._window = Window()
-        self._persistence = Persistence(self._policy)
+        self._judge = Judge(self._policy)
         self._course = Course(self._policy, self._cluster, self._job, attempt)
-        self._start = self._edge
+        self._start = self._stepped = self._edge
+        self._longest = 0.0
         self._joined = 0
-        self._closed = 0
         self._apart = np.zeros(0, dtype=int)
         self._unsynced = False
-        for member in self._members.all():
-            member.carried = member.carried or member.accused
-            if not member.silent:
-                member.standing = None
+        self._grounds = Grounds()
 
     def _collect(self, slot: int, record: Held) -> None:
         """Keep a record for the window: it takes in those of many nodes at once, one per node."""
@@ -185,131 +173,134 @@ class JobFold:
         self._window.clear()
         self._joined = 0
 
-    def _subject(self, member: Member) -> Subject:
-        return Subject(self._cluster, member.node, member.instance, JobAttempt(self._job, self._attempt))
-
-    def _meet(self, record: Held) -> list[Saying]:
-        """A record of a node: it is new, or back, or there as before."""
-        member = self._members.get(record.node)
-        sayings: list[Saying] = []
-        if member is not None and member.instance != record.instance:
-            sayings += self.depart(record.node)
-            member = None
-        if member is None:
-            member = self._members.join(record.node, record.instance, record.time)
-            member.carried = self._board.accused(self._subject(member))
-        if member.silent and record.time <= member.last + self._policy.silence:
-            # From before the silence, overtaken by the conclusion: it brings nobody back.
-            return sayings
-        if member.silent:
-            member.standing = None
-        member.last = max(member.last, record.time)
-        if member.standing is None and not member.carried:
-            sayings += self._board.say(self._subject(member), OK, record.time)
-        return sayings
-
-    def _fault(self, member: Member, record: Held) -> list[Saying]:
-        conclusion = conclude_faults(record.faults)
-        if conclusion is None:
-            return []
-        member.reported = self._closed
-        if conclusion.status is not Status.FAULT and (member.accused or not self._room(member)):
-            return []
-        if member.standing is not None and member.standing.status is Status.FAULT:
-            return []
-        member.standing, member.carried = conclusion, False
-        return list(self._board.say(self._subject(member), conclusion, record.time))
-
-    def _room(self, member: Member) -> bool:
-        if member.standing is not None:
-            return True
-        return sum(other.standing is not None and not other.accused for other in self._members.all()) < _SUSPECTS
-
     def _cross(self, time: float) -> list[Saying]:
         """Event time passed the end of the window."""
-        sayings: list[Saying] = []
-        first = math.isinf(self._edge)
-        if not first:
-            sayings += self._close()
+        sayings = self._close() if self._open else []
+        if self._window.empty:
+            self._start = (math.ceil(time / self._policy.window) - 1) * self._policy.window
         self._edge = math.ceil(time / self._policy.window) * self._policy.window
-        if self._joined == 0:
-            self._start = self._edge - self._policy.window
-        sayings += self.quiet(self._edge - self._policy.window)
-        return sayings
+        self._open = True
+        return sayings + self.quiet(self._edge - self._policy.window)
 
     def _close(self) -> list[Saying]:
         """End the window, or join it with the next one while nodes have not done the same steps."""
-        self._closed += 1
+        self._open = False
         totals = self._window.totals(self._members.slots)
         active = self._members.active()[: len(totals.count)]
-        stepped, agrees = in_step(totals, active)
+        stepped, agrees = in_step(totals, active, self._judge.unsteadiness())
         if not stepped.any():
-            self._abandon()
-            return self._settle(self._edge)
+            # A step can take longer than a window, and what was measured meanwhile belongs to it; in a hang it
+            # would gather for ever.
+            if self._edge - self._start >= self._policy.joined * self._policy.window:
+                self._abandon()
+            return self._stuck(active) + self._settle()
         waited = active.copy()
         waited[self._apart] = False
         patience = _PATIENCE if stepped[waited].all() else self._policy.joined
         if (waited & ~agrees).any() and self._joined < patience:
             self._joined += 1
-            return self._settle(self._edge)
+            return self._settle()
         self._joined = 0
         among = stepped & agrees
         self._apart = np.flatnonzero(active & ~among)
         self._counts["not compared"] += len(self._apart)
-        sayings = self._judge(totals, among) if among.any() else []
+        sayings = self._judged(totals, among, active) if among.any() else []
         self._window.clear()
-        return sayings + self._settle(self._edge)
+        return sayings + self._settle()
 
-    def _judge(self, totals: Totals, among: Flags) -> list[Saying]:
-        comparison = compare(totals, among, self._policy)
-        self._persistence.push(comparison.bad, comparison.compared, self._start)
-        self._unsynced = bool(np.isnan(comparison.sections[:, among]).all())
-        steps = totals.duration[among] / np.where(totals.count[among] > 0, totals.count[among], np.nan)
-        known = steps[~np.isnan(steps) & (steps > 0)]
-        now = float(np.median(known)) if known.size else None
-        self._course.note(now, healthy=not comparison.bad.any(), time=self._start, nodes=len(self._members))
+    def _judged(self, totals: Totals, among: Flags, active: Flags) -> list[Saying]:
+        self._longest = max(self._longest, self._edge - self._stepped)
+        self._stepped = self._edge
+        self._course.unhang()
+        slots = len(totals.count)
+        observed = Observed(
+            self._start,
+            self._edge,
+            totals,
+            self._window.signals(slots),
+            among,
+            active,
+            self._window.domains(slots),
+        )
+        reading = self._judge.judge(observed)
+        self._note(reading, among)
         sayings: list[Saying] = []
-        held = np.flatnonzero(self._persistence.held & comparison.compared)
-        for slot in sorted(held, key=lambda slot: (-comparison.score[slot], slot)):
-            sayings += self._suspect(int(slot), comparison, totals, now)
+        for slot, conclusion in reading.conclusions.items():
+            sayings += self._docket.conclude(slot, conclusion, self._edge, self._judge.since(slot))
         return sayings
 
-    def _suspect(self, slot: int, comparison: Comparison, totals: Totals, step_time: float | None) -> list[Saying]:
-        member = self._members.at(slot)
-        if member is None or (member.standing is not None and member.standing.status is Status.FAULT):
+    def _note(self, reading: Reading, among: Flags) -> None:
+        own = reading.work.own[among]
+        self._unsynced = bool(np.isnan(own).all())
+        self._grounds = self._seen(reading)
+        self._docket.count(reading.well, ~np.isnan(reading.residuals.log))
+        self._course.note(
+            reading.step_time, healthy=not reading.large.any(), time=self._start, nodes=len(self._members)
+        )
+
+    def _seen(self, reading: Reading) -> Grounds:
+        """What bears on why nobody is accused."""
+        name = self._window.domain_name
+        crowd = [f"the nodes of {label} {name(label, number)}" for label, number in reading.together.domains]
+        few = [
+            int(reading.cohorts.peers[slot])
+            for slot in reading.conclusions
+            if reading.cohorts.peers[slot] < self._policy.peers
+        ]
+        most = int(reading.evidence.argmax()) if len(reading.evidence) else 0
+        suspect = self._members.at(most) if len(reading.evidence) and reading.evidence[most] > 0 else None
+        return Grounds(
+            common=" and ".join(crowd) or None,
+            storage=reading.storage,
+            peers=min(few, default=None),
+            network=reading.network,
+            suspect=(suspect.node, float(reading.evidence[most]) / reading.bar) if suspect else None,
+        )
+
+    def _stuck(self, active: Flags) -> list[Saying]:
+        """No step ended: perhaps none will."""
+        hang = find_hang(
+            self._now(len(active)),
+            active,
+            now=self._edge,
+            step_time=self._course.step_time,
+            longest=self._longest,
+            policy=self._policy.hang,
+        )
+        if hang is None:
             return []
-        windows = self._persistence.windows(slot)
-        conclusion = conclude(slot, comparison, totals, windows=windows, step_time=step_time, policy=self._policy)
-        before = member.standing
-        if conclusion.status is Status.WATCH:
-            if member.carried or not self._room(member):
-                return []
-            if before is not None and before.status is Status.STRAGGLER and conclusion.role is not Role.COMMON:
-                # One window that costs less does not take an accusation back; good windows do.
-                return []
-        if before is not None and (before.status, before.role) == (conclusion.status, conclusion.role):
-            conclusion = conclusion.like(before)
-        member.standing, member.carried = conclusion, False
-        return list(self._board.say(self._subject(member), conclusion, self._edge, self._persistence.since(slot)))
-
-    def _settle(self, time: float) -> list[Saying]:
-        """Clear who has been good for long enough, repeat what stands, and report the job."""
+        self._course.hang(hang.since, hang.reason)
         sayings: list[Saying] = []
-        for member in self._members.all():
-            if member.silent or (member.standing is None and not member.carried):
-                continue
-            if self._cleared(member):
-                member.standing, member.carried = None, False
-                sayings += self._board.say(self._subject(member), OK, time)
-            elif member.standing is not None and member.last > time - self._policy.silence:
-                sayings += self._board.say(self._subject(member), member.standing, time)
-        return sayings + list(self._course.say(time, standing_of(self._members.all(), unsynced=self._unsynced)))
+        for slot in (*hang.culprits, *hang.suspects):
+            sayings += self._docket.conclude(slot, conclude_hang(hang, slot), self._edge, hang.since)
+        return sayings
 
-    def _cleared(self, member: Member) -> bool:
-        standing = member.standing
-        if standing is not None and standing.status is Status.FAULT:
-            return False
-        if standing is not None and standing.evidence[0].signal.startswith("fault."):
-            return self._closed - member.reported > self._policy.clear
-        good = self._persistence.good
-        return member.slot < len(good) and int(good[member.slot]) >= self._policy.clear
+    def _now(self, slots: int) -> Latest:
+        """How nodes stand: those heard of in this window. Of the others no more is known than when that was."""
+        latest = self._window.latest(slots)
+        times = np.full(slots, np.nan)
+        for member in self._members.all():
+            times[member.slot] = member.last
+        heard = (latest.time > self._start)[:, None]
+        return Latest(
+            time=times,
+            current=np.where(heard, latest.current, NO_SECTION),
+            age=np.where(heard, latest.age, np.nan),
+            alive=np.where(heard, latest.alive, -1),
+            last_step=np.where(heard, latest.last_step, -1),
+            last_end=np.where(heard, latest.last_end, np.nan),
+            rank=latest.rank,
+            sections=latest.sections,
+        )
+
+    def _settle(self) -> list[Saying]:
+        sayings, cleared = self._docket.settle(self._edge)
+        self._judge.acquit(cleared)
+        return sayings + self._report(self._edge)
+
+    def _report(self, time: float) -> list[Saying]:
+        return list(
+            self._course.say(
+                time, standing_of(self._members.all(), unsynced=self._unsynced, grounds=self._grounds)
+            )
+        )

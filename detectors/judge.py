@@ -25,6 +25,7 @@ from detectors.sequential import SCALES, Sequential, SequentialState
 from detectors.spell import Spell, SpellState
 from detectors.step_model import Places, recovered
 from detectors.together import Together, together
+from detectors.verdict import Cause, Role
 from detectors.writes import Writes, WritesState
 
 _MEMORY = 0.95
@@ -60,6 +61,8 @@ class Reading:
         large: who deviated so largely that the fast path counts it.
         well: compared, and within the margin.
         together: who slowed together.
+        network: whether transfers take longer than they did.
+        storage: whether many nodes' checkpoints stall.
         step_time: the job's, seconds; None where no step ended or none is known.
     """
 
@@ -73,6 +76,8 @@ class Reading:
     large: Flags
     well: Flags
     together: Together
+    network: bool
+    storage: bool
     step_time: float | None
 
 
@@ -103,7 +108,7 @@ class Judge:
         self._slow = Sequential(self._bar)
         self._spell = Spell()
         self._pace = Pace()
-        self._instruments = Instruments(forest=parts.forest)
+        self._instruments = Instruments(self._bar, forest=parts.forest)
         self._seen = np.zeros(0, dtype=np.int64)
         self._usual = np.zeros(0)
 
@@ -141,6 +146,8 @@ class Judge:
             large,
             well,
             crowd,
+            not np.isnan(self._pace.transfer_since()),
+            any(one.cause is Cause.STORAGE and one.role is Role.COMMON for one in conclusions.values()),
             step_time,
         )
 
@@ -283,7 +290,8 @@ class Judge:
             return {}
         if not np.isnan(work.own).all():
             share = self._pace.transfer_excess() / step_time
-            return self._instruments.link(share) if share >= self._policy.slowdown else {}
+            since = self._pace.transfer_since()
+            return self._instruments.link(share, since) if share >= self._policy.slowdown else {}
         return self._instruments.suspects(observed.active)
 
     def _saved(self, own: Floats, typical: Floats, suspects: Flags, totals: Totals) -> Floats:
@@ -301,5 +309,5 @@ def _of_rank(sections: Floats, rank: Integers) -> Floats:
 def _step_time(totals: Totals, among: Flags) -> float | None:
     ended = totals.count[among]
     steps = totals.duration[among] / np.where(ended > 0, ended, np.nan)
-    known = steps[~np.isnan(steps) & (steps > 0)]
+    known = steps[np.isfinite(steps) & (steps > 0)]
     return float(np.median(known)) if known.size else None

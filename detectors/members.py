@@ -48,7 +48,11 @@ class Member:
     def accused(self) -> bool:
         """Whether this attempt accuses it."""
         said = self.standing
-        return said is not None and said.status in (Status.STRAGGLER, Status.FAULT) and said.role is Role.CULPRIT
+        return (
+            said is not None
+            and said.status in (Status.STRAGGLER, Status.FAULT)
+            and said.role in (Role.CULPRIT, Role.LINK)
+        )
 
     @property
     def silent(self) -> bool:

@@ -21,6 +21,9 @@ _RECENT = 6
 _SLOWED = 1.03
 """Step time over its baseline at which a job counts as slowed."""
 
+_LONG = 0.03
+"""Share of the step time by which a window's transfers must exceed the usual ones to count as long."""
+
 _LAST_ARRIVERS = 0.05
 _COLLECTIVE = SECTIONS.index("collective")
 
@@ -31,6 +34,8 @@ class PaceState(msgspec.Struct):
     first: list[float]
     recent: list[float]
     steps: list[tuple[float, float]]
+    since: float
+    usual: int
 
 
 class Pace:
@@ -40,6 +45,8 @@ class Pace:
         self._first: list[float] = []
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self._steps: deque[tuple[float, float]] = deque(maxlen=4 * _FIRST)
+        self._since = float("nan")
+        self._usual = 0
 
     def note(self, work: Work, among: Flags, step_time: float | None, start: float) -> None:
         """Take in one window that began at `start`."""
@@ -53,6 +60,7 @@ class Pace:
         self._recent.append(transfer)
         if len(self._first) < _FIRST:
             self._first.append(transfer)
+        self._date(transfer, step_time, start)
 
     def step_time(self, since: float) -> float | None:
         """The mean step time of the windows that began at `since` or later, of the newest at least."""
@@ -85,12 +93,26 @@ class Pace:
         baseline = float(np.quantile(self._first, 0.25))
         return max(0.0, float(np.median(self._recent)) - baseline)
 
+    def transfer_since(self) -> float:
+        """When transfers began to take longer, Unix seconds; NaN where they do not."""
+        return self._since
+
+    def _date(self, transfer: float, step_time: float | None, start: float) -> None:
+        """Note whether this window's transfers are long. A few usual ones end it, one is chance."""
+        long = step_time is not None and transfer - float(np.quantile(self._first, 0.25)) > _LONG * step_time
+        self._usual = 0 if long else self._usual + 1
+        if self._usual >= _RECENT:
+            self._since = float("nan")
+        elif long and np.isnan(self._since):
+            self._since = start
+
     def freeze(self) -> PaceState:
         """All of it."""
-        return PaceState(list(self._first), list(self._recent), list(self._steps))
+        return PaceState(list(self._first), list(self._recent), list(self._steps), self._since, self._usual)
 
     def restore(self, state: PaceState) -> None:
         """Go on from there."""
         self._first = list(state.first)
         self._recent.extend(state.recent)
         self._steps.extend((start, time) for start, time in state.steps)
+        self._since, self._usual = state.since, state.usual

@@ -7,18 +7,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from detectors.hang_policy import HangPolicy
+
 
 class Fast(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fast path: a deviation so large that a few windows suffice."""
+    """The fast path: a deviation so large that a few windows suffice.
 
-    score: Annotated[
-        float, Meta(gt=0, description="robust standard deviations above the peers that a window must exceed")
-    ] = 6.0
+    Only slowness that is left when a window's slowest step is taken out counts: a recompilation is one long step.
+    """
+
     ratio: Annotated[
         float, Meta(gt=1, description="own work over the peers' median that a window must exceed")
     ] = 1.5
-    held: Annotated[int, Meta(ge=1, le=100, description="windows that must exceed both, out of the last `of`")] = 4
-    of: Annotated[int, Meta(ge=1, le=100, description="windows looked back on")] = 5
+    held: Annotated[int, Meta(ge=1, le=100, description="windows that must exceed it, out of the last `of`")] = 6
+    of: Annotated[int, Meta(ge=1, le=100, description="windows looked back on")] = 7
     severe_ratio: Annotated[
         float, Meta(gt=1, description="the same that convicts after `severe_held` windows in a row")
     ] = 1.8
@@ -33,15 +35,15 @@ class Fast(Struct, frozen=True, forbid_unknown_fields=True):
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """Thresholds of the detector. Times in seconds of event time.
 
-    ``pooled`` and ``floor`` bound the scale from below: a handful of peers can agree by chance to within a
-    millionth, and then any noise would be many standard deviations. Public traces show 0.45 % of noise per
-    step among peers with equal batches; 1 % as the least scale keeps such a group quiet.
+    ``floor`` bounds the spread from below: a handful of peers can agree by chance to within a millionth, and then
+    any noise would be many standard deviations. Public traces show 0.45 % of noise per step among peers with equal
+    batches.
     """
 
-    window: Annotated[float, Meta(gt=0, le=3600, description="seconds; longer where a step takes longer")] = 30.0
+    window: Annotated[float, Meta(gt=0, le=3600, description="seconds; longer where a step takes longer")] = 10.0
     lateness: Annotated[
         float, Meta(ge=0, le=3600, description="seconds a record may come after the watermark and still count")
-    ] = 30.0
+    ] = 10.0
     silence: Annotated[
         float, Meta(gt=0, le=86400, description="seconds without a record until a node is called silent")
     ] = 90.0
@@ -55,21 +57,22 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     warm_up: Annotated[
         int, Meta(ge=0, le=1000, description="first windows of an attempt, or of a node in it, that do not count")
     ] = 3
-    peers: Annotated[int, Meta(ge=2, description="other nodes of the same stage needed to accuse one")] = 3
+    peers: Annotated[int, Meta(ge=2, description="other nodes with the same part needed to accuse one")] = 3
     fast: Fast = Fast()
-    clear: Annotated[int, Meta(ge=1, le=100, description="good windows in a row until a node is ok again")] = 5
+    clear: Annotated[int, Meta(ge=1, le=1000, description="good windows in a row until a node is ok again")] = 60
     slowdown: Annotated[
         float, Meta(ge=0, le=1, description="share of the job's step time that a culprit must cost")
-    ] = 0.05
+    ] = 0.01
     common: Annotated[
         float, Meta(gt=0, le=1, description="share of a peer group that, slow together, is nobody's fault")
     ] = 0.2
-    floor: Annotated[float, Meta(gt=0, le=1, description="least scale of log own work among peers")] = 0.01
-    starting: Annotated[int, Meta(ge=0, le=1000, description="windows until a job has a baseline")] = 3
+    floor: Annotated[float, Meta(gt=0, le=1, description="least spread of log own work among peers")] = 0.01
+    starting: Annotated[int, Meta(ge=0, le=1000, description="windows until a job has a baseline")] = 6
     slow: Annotated[float, Meta(gt=1, description="step time over its baseline at which a job is slow")] = 1.15
     joined: Annotated[
         int, Meta(ge=1, le=100, description="windows joined at most while waiting for the same steps")
-    ] = 20
+    ] = 60
+    hang: HangPolicy = HangPolicy()
     refresh: Annotated[float, Meta(gt=0, description="seconds between repeats of a verdict that is not ok")] = (
         300.0
     )

@@ -72,6 +72,8 @@ def work_of(totals: Totals, among: Flags) -> Work:
     ranks = among[:, None] & (totals.stage >= 0) & (totals.count > 0)
     count = np.where(ranks, totals.count, np.nan)
     sections = totals.sections / count
+    # An endless section is no measurement, and infinities that meet are no number.
+    sections[np.isinf(sections)] = np.nan
     known = np.count_nonzero(ranks)
     # A section that most report belongs to own work; then one who does not report it is unknown, not fast.
     used = np.array([2 * np.count_nonzero(~np.isnan(sections[index])) > known for index in range(len(OWN))])

@@ -1,10 +1,10 @@
 """The slow path: evidence against each node, gathered window by window until it convicts.
 
 A bet against "this node is no slower than its peers": in each window log(1 + λ·y) is won, where y is how far the
-residual lies beyond the margin, in units of a few standard deviations of its noise, between -1 and `_MOST`.
-While the node is healthy y is at most zero in the mean, so that the wealth grows by luck alone, and ARL bounds
-hold (`detectors.budget`). Several λ bet at once, and their mean counts: a large one wins quickly on steady
-slowness, a small one survives the good stretches of an intermittent one.
+residual lies beyond the margin, in units of a few standard deviations of its noise, at least -1 and at most
+`_MOST`. While the node is healthy y is at most zero in the mean, so that the wealth grows by luck alone, and ARL
+bounds hold (`detectors.budget`). Several λ bet at once, and their mean counts: a large one wins quickly on
+steady slowness, a small one survives the good stretches of an intermittent one.
 
 The same is done over longer windows too, 6 and 36 of them summed up: a node that is three times slower in one
 step of ten is 20 % slower by the minute, and by the step hardly ever. Sums are compared, so slow steps are
@@ -20,8 +20,10 @@ SCALES = (1, 6, 36)
 """Windows summed up before they are bet on: at the default 10 s, one minute, six minutes."""
 
 _BETS = np.array([0.1, 0.3, 0.9])
-_MOST = 5.0
-"""One window counts for no more than five times what one loses at worst: nobody is convicted by a few."""
+_MOST = (5.0, 15.0, 45.0)
+"""How much more one window, of each scale, can win than one loses at worst. Of the shortest a dozen are needed to
+convict, which is two minutes: whatever stalls a healthy node is over by then. Longer ones cover more time each.
+"""
 
 _NOISE = 2.5
 """Standard deviations of the residual's noise that make the unit of a bet."""
@@ -155,7 +157,7 @@ class Sequential:
         noise = self._noise[index]
         # Before the noise is known a bet is on the margin alone, which is the smallest stake.
         unit = np.maximum(margin, _LEAST if np.isnan(noise) else max(_NOISE * noise, _LEAST))
-        beyond = np.clip((ratio - margin) / unit, -1.0, _MOST)
+        beyond = np.clip((ratio - margin) / unit, -1.0, _MOST[index])
         won = np.log1p(_BETS * beyond[:, None])
         self._evidence[slots, index] = np.clip(self._evidence[slots, index] + won, 0.0, self._most)
 

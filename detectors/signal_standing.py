@@ -202,8 +202,9 @@ class Standing:
 
 def adverse(scores: Floats, traits: Sequence[Trait]) -> Floats:
     """What of these scores, signals by slots, speaks against a node: 0 or more."""
-    higher = np.array([[trait.bad in (Bad.HIGHER, Bad.EITHER)] for trait in traits], dtype=np.float32)
-    lower = np.array([[trait.bad in (Bad.LOWER, Bad.EITHER)] for trait in traits], dtype=np.float32)
+    # A column also where there are no signals at all.
+    higher = np.array([trait.bad in (Bad.HIGHER, Bad.EITHER) for trait in traits], dtype=np.float32)[:, None]
+    lower = np.array([trait.bad in (Bad.LOWER, Bad.EITHER) for trait in traits], dtype=np.float32)[:, None]
     against: Floats = np.clip(np.maximum(scores * higher, -scores * lower), 0, _FARTHEST)
     return against
 

@@ -13,12 +13,15 @@ import msgspec
 from collectors.telemetry import RecordError, UnknownVersionError
 from detectors.arrival import ArrivalState
 from detectors.course import CourseState
+from detectors.docket import DocketState
+from detectors.judge import JudgeState
 from detectors.members import MemberState
-from detectors.persistence import PersistenceState
 from detectors.policy import Policy
+from detectors.standing import Grounds
 from detectors.verdict import Verdict
+from detectors.window import Numbering
 
-_VERSION = 1
+_VERSION = 2
 
 
 class JobState(msgspec.Struct):
@@ -26,14 +29,18 @@ class JobState(msgspec.Struct):
 
     attempt: int
     edge: float
+    open: bool
     start: float
-    closed: int
+    stepped: float
+    longest: float
     unsynced: bool
+    grounds: Grounds
     apart: list[int]
-    groups: list[tuple[int | None, str | None]]
+    window: Numbering
     members: list[MemberState]
     free: list[int]
-    persistence: PersistenceState
+    docket: DocketState
+    judge: JudgeState
     course: CourseState
     said: list[Verdict]
 

@@ -53,7 +53,7 @@ class Writes:
         """Take in one window that began at `start`."""
         self._reach(len(among))
         seconds = totals.sections[_CHECKPOINT]
-        own = np.where(seconds > 0, seconds, 0.0).max(axis=1, initial=0.0)
+        own = np.where(np.isfinite(seconds) & (seconds > 0), seconds, 0.0).max(axis=1, initial=0.0)
         own = np.where(among & (own > 0), own, np.nan)
         if np.isnan(own).all():
             return
@@ -96,7 +96,7 @@ class Writes:
     def clear(self, slots: Integers) -> None:
         """Begin anew with these."""
         self._fast.clear(slots)
-        self._lost[slots] = 0.0
+        self._lost[slots[slots < len(self._lost)]] = 0.0
 
     def freeze(self) -> WritesState:
         """All of it."""

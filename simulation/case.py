@@ -68,8 +68,8 @@ class Expected(NamedTuple):
 
 _CAUSES: Mapping[FaultKind, tuple[Role, Cause]] = {
     FaultKind.COMPUTE: (Role.CULPRIT, Cause.COMPUTE),
-    FaultKind.CORE: (Role.CULPRIT, Cause.DEVICE),
-    FaultKind.DEVICE: (Role.CULPRIT, Cause.DEVICE),
+    FaultKind.CORE: (Role.CULPRIT, Cause.COMPUTE),
+    FaultKind.DEVICE: (Role.CULPRIT, Cause.COMPUTE),
     FaultKind.DRIFT: (Role.CULPRIT, Cause.COMPUTE),
     FaultKind.THROTTLE: (Role.CULPRIT, Cause.COMPUTE),
     FaultKind.INTERMITTENT: (Role.CULPRIT, Cause.COMPUTE),

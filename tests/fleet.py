@@ -8,7 +8,7 @@ from collectors.telemetry import SCHEMA, Fault, Job, Ranks, Steps, Telemetry
 from detectors.policy import Policy
 
 START = 1_790_000_010.0
-QUICK = Policy(window=10.0, lateness=10.0, silence=40.0)
+QUICK = Policy(window=10.0, lateness=10.0, silence=40.0, clear=5, warm_up=0, starting=3)
 """A window per period of ten seconds."""
 
 Slow = Callable[[int, int], float]

@@ -34,7 +34,7 @@ def test_slow_node_is_the_culprit_and_nobody_who_waits_for_it_is_named() -> None
     assert (first.status, first.role, first.cause) == (Status.STRAGGLER, Role.CULPRIT, Cause.COMPUTE)
     assert first.severity is Severity.WARNING
     assert first.since == START + 10.0 * 9
-    assert first.time == START + 10.0 * 13
+    assert first.time == START + 10.0 * 12
     # A step takes 1.77 s where it could take 0.97 s.
     assert first.slowdown == pytest.approx(0.8 / 1.77, abs=0.02)
     assert first.evidence[0].value > 1.5 * first.evidence[0].typical
@@ -96,8 +96,7 @@ def test_too_few_peers_detect_and_do_not_attribute(nodes: int) -> None:
     }
     last = jobs(sayings)[-1]
     assert last.status is JobStatus.SLOW
-    assert last.reason
-    assert "suspects" in last.reason
+    assert last.reason == f"too few peers to accuse a suspect: {nodes - 1}"
 
 
 def test_single_node_is_never_accused() -> None:

@@ -25,10 +25,10 @@ def job_statuses(sayings: list[Saying]) -> list[JobStatus]:
 
 
 def test_new_attempt_needs_its_own_evidence() -> None:
-    # Three bad windows before the restart and three after it are not four of five.
-    first = Fleet(slow=slow_from(3, 7, 2.0)).records(10)
-    second = Fleet(slow=slow_from(3, 10, 2.0), attempt=1).records(3, start=10)
-    quiet = Fleet(attempt=1).records(10, start=13)
+    # Two bad windows before the restart and two after it are not three in a row.
+    first = Fleet(slow=slow_from(3, 8, 2.0)).records(10)
+    second = Fleet(slow=slow_from(3, 10, 2.0), attempt=1).records(2, start=10)
+    quiet = Fleet(attempt=1).records(10, start=12)
     assert {verdict.status for verdict in about(run(first + second + quiet), "node-003")} == {Status.OK}
 
 
