@@ -2,8 +2,8 @@
 
 The section says where the time goes, the signals why: a node whose compute is slow while its memory corrects
 errors has a memory at fault, one whose processors are contended for has a busy host. Signals explain, they never
-excuse: without any, the section's own cause stands. A single slow device is `compute` too, with its index told beside it;
-`device` is said only when the hardware itself reported errors that it could not correct.
+excuse: without any, the section's own cause stands. A single slow device is `compute` too, with its index told
+beside it; `device` is said only when the hardware itself reported errors that it could not correct.
 """
 
 from collections.abc import Mapping, Sequence
