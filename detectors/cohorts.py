@@ -7,8 +7,8 @@ suspect a node, not to accuse it, since experts have unequal loads. The stage or
 never left aside: on the public trace `ST` that would accuse two of eight healthy ranks.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from detectors.observed import Flags, Integers, Totals
 NO_COHORT = -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cohorts:
     """Peers of each node.
 
@@ -34,16 +34,15 @@ class Cohorts:
     widened: Flags
     column: Flags
 
-    def blocks(self) -> Iterator[Integers]:
+    @cached_property
+    def blocks(self) -> tuple[Integers, ...]:
         """The slots of each cohort's members: cohorts of one size together, as a matrix of cohorts by members."""
         order = np.argsort(self.number, kind="stable")
         order = order[self.number[order] >= 0]
         if not len(order):
-            return
+            return ()
         _, starts, sizes = np.unique(self.number[order], return_index=True, return_counts=True)
-        for size in np.unique(sizes):
-            first = starts[sizes == size]
-            yield order[first[:, None] + np.arange(size)]
+        return tuple(order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes))
 
 
 def find_cohorts(totals: Totals, among: Flags, enough: int, *, stages: bool = True) -> Cohorts:

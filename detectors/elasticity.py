@@ -22,7 +22,7 @@ _MOST = 1.5
 """Elasticity of the steepest plausible work: attention over long sequences, which is never all of a step."""
 
 _PRIOR = 0.05
-"""Weight of an elasticity of one, which the contract of `work` promises: that of 125 ranks whose work differs by 2 %."""
+"""Weight of an elasticity of one, as `work` promises: that of 125 ranks whose work differs by 2 %."""
 
 _LEAST_SPREAD = 1e-4
 """Log spread of work under which all ranks had the same: nothing to correct, nothing to learn."""
@@ -69,7 +69,7 @@ class Elasticity:
     def _learn(self, given: Floats, took: Floats, cohorts: Cohorts) -> None:
         moved: float = 0.0
         followed: float = 0.0
-        for block in cohorts.blocks():
+        for block in cohorts.blocks:
             if block.shape[1] < 3:
                 continue
             chosen = sample(block)

@@ -83,7 +83,7 @@ class JobFold:
 
     def freeze(self) -> JobState | None:
         """The state between two windows; None within one, or while windows are joined."""
-        if not self._window.empty:
+        if not self._window.empty or not self._judge.settled:
             return None
         return JobState(
             attempt=self._docket.attempt,

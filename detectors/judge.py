@@ -17,10 +17,10 @@ from detectors.cohorts import Cohorts, Grouping
 from detectors.elasticity import Elasticity, ElasticityState
 from detectors.fast import Fast, FastState, without_slowest
 from detectors.instruments import Instruments, InstrumentsState
-from detectors.observed import SECTIONS, Flags, Floats, Integers, Observed, Totals
+from detectors.observed import Flags, Floats, Integers, Observed, Totals
 from detectors.pace import Pace, PaceState
 from detectors.policy import Policy
-from detectors.residuals import Residuals, Work, residuals, typical, work_of
+from detectors.residuals import Residuals, Work, middle, residuals, work_of
 from detectors.sequential import SCALES, Sequential, SequentialState
 from detectors.spell import Spell, SpellState
 from detectors.step_model import Places, recovered
@@ -129,7 +129,8 @@ class Judge:
         crowd = self._crowd(evidence, cohorts, observed)
         case = Case(found, cohorts, work, totals, crowd, self._spell, self._instruments, self._bar, policy)
         suspects = self._suspects(evidence, found)
-        self._instruments.push(observed, cohorts.number, suspects)
+        long = not np.isnan(self._pace.transfer_since())
+        self._instruments.push(observed, cohorts.number, suspects, long=long)
         self._writes.push(totals, observed.among, cohorts, observed.start)
         conclusions = self._conclude(case, suspects, evidence, observed) or self._without_times(
             observed, work, cohorts, step_time
@@ -146,7 +147,7 @@ class Judge:
             large,
             well,
             crowd,
-            not np.isnan(self._pace.transfer_since()),
+            long,
             any(one.cause is Cause.STORAGE and one.role is Role.COMMON for one in conclusions.values()),
             step_time,
         )
@@ -177,6 +178,11 @@ class Judge:
             self._seen[slot] = 0
             self._usual[slot] = 0.0
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is held back: then, and only then, can the state be frozen."""
+        return self._instruments.settled
+
     def freeze(self) -> JudgeState:
         """All of it."""
         return JudgeState(
@@ -204,8 +210,9 @@ class Judge:
         self._usual = np.frombuffer(state.usual).copy()
 
     def _reach(self, slots: int, ranks: int) -> None:
-        more = max(0, slots - len(self._seen))
-        self._seen, self._usual = np.pad(self._seen, (0, more)), np.pad(self._usual, (0, more))
+        more = slots - len(self._seen)
+        if more > 0:
+            self._seen, self._usual = np.pad(self._seen, (0, more)), np.pad(self._usual, (0, more))
         self._spell.reach(slots, ranks)
 
     def _margin(self, cohorts: Cohorts) -> Floats:
@@ -239,10 +246,10 @@ class Judge:
         open_ = np.flatnonzero(~quiet & ~np.isnan(warm.log))
         if len(open_):
             mine = _of_rank(work.sections, warm.rank)
-            others = np.array([typical(mine[index], cohorts) for index in range(len(SECTIONS))])
+            others = middle(mine, cohorts)
             beyond = work.own[open_] * (1 - np.exp(-warm.beyond[open_]))
             times = np.stack([warm.own[open_], warm.typical[open_]], axis=1)
-            self._spell.push(open_, times, np.stack([mine[:, open_].T, others[:, open_].T], axis=1), beyond)
+            self._spell.push(open_, times, np.stack([mine[open_], others[open_]], axis=1), beyond)
         return large
 
     def _crowd(self, evidence: Floats, cohorts: Cohorts, observed: Observed) -> Together:
@@ -286,13 +293,14 @@ class Judge:
         stalled = self._writes.conclusions(cohorts, observed.end, step_time)
         if stalled:
             return stalled
-        if not step_time or not self._pace.slowed():
+        if not step_time:
             return {}
-        if not np.isnan(work.own).all():
-            share = self._pace.transfer_excess() / step_time
-            since = self._pace.transfer_since()
-            return self._instruments.link(share, since) if share >= self._policy.slowdown else {}
-        return self._instruments.suspects(observed.active)
+        since = self._pace.transfer_since()
+        if not np.isnan(since):
+            return self._instruments.link(self._pace.transfer_excess() / step_time, since)
+        if np.isnan(work.own).all() and self._pace.slowed():
+            return self._instruments.suspects(observed.active)
+        return {}
 
     def _saved(self, own: Floats, typical: Floats, suspects: Flags, totals: Totals) -> Floats:
         if not self._parts.what_if:
@@ -301,8 +309,8 @@ class Judge:
 
 
 def _of_rank(sections: Floats, rank: Integers) -> Floats:
-    """Of each section (first axis) the seconds per step of each node's chosen rank."""
-    chosen: Floats = sections[:, np.arange(len(rank)), rank]
+    """Seconds per step of each node's chosen rank, nodes by sections."""
+    chosen: Floats = sections[:, np.arange(len(rank)), rank].T
     return chosen
 
 

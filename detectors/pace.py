@@ -5,6 +5,7 @@ collectives the lowest few per cent are therefore the transfer itself, whoever i
 """
 
 from collections import deque
+from statistics import median
 
 import msgspec
 import numpy as np
@@ -24,6 +25,12 @@ _SLOWED = 1.03
 _LONG = 0.03
 """Share of the step time by which a window's transfers must exceed the usual ones to count as long."""
 
+_MOSTLY = 4
+"""Of the newest windows, those with long transfers that make them long."""
+
+_CHANCE = 1
+"""Of the newest windows, those with long transfers that are no more than chance."""
+
 _LAST_ARRIVERS = 0.05
 _COLLECTIVE = SECTIONS.index("collective")
 
@@ -35,7 +42,7 @@ class PaceState(msgspec.Struct):
     recent: list[float]
     steps: list[tuple[float, float]]
     since: float
-    usual: int
+    flags: list[tuple[float, bool]]
 
 
 class Pace:
@@ -46,7 +53,7 @@ class Pace:
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self._steps: deque[tuple[float, float]] = deque(maxlen=4 * _FIRST)
         self._since = float("nan")
-        self._usual = 0
+        self._flags: deque[tuple[float, bool]] = deque(maxlen=_RECENT)
 
     def note(self, work: Work, among: Flags, step_time: float | None, start: float) -> None:
         """Take in one window that began at `start`."""
@@ -56,7 +63,8 @@ class Pace:
         waits = waits[~np.isnan(waits)]
         if not len(waits):
             return
-        transfer = float(np.quantile(waits, _LAST_ARRIVERS))
+        place = int(_LAST_ARRIVERS * (len(waits) - 1))
+        transfer = float(np.partition(waits, place)[place])
         self._recent.append(transfer)
         if len(self._first) < _FIRST:
             self._first.append(transfer)
@@ -71,12 +79,12 @@ class Pace:
 
     def slowed(self) -> bool:
         """Whether steps take longer than they did at first, by more than they vary."""
-        times = np.array([time for _, time in self._steps])
+        times = [time for _, time in self._steps]
         if len(times) < 2 * _RECENT:
             return False
-        first = times[:-_RECENT][:_FIRST]
-        baseline, spread = np.quantile(first, 0.25), np.quantile(first, 0.75) - np.quantile(first, 0.25)
-        return bool(np.median(times[-_RECENT:]) > max(_SLOWED * baseline, baseline + 3 * spread))
+        first = sorted(times[:-_RECENT][:_FIRST])
+        quarter, half = first[len(first) // 4], first[3 * len(first) // 4]
+        return median(times[-_RECENT:]) > max(_SLOWED * quarter, quarter + 3 * (half - quarter))
 
     def unsteadiness(self) -> float | None:
         """Robust spread of the job's step time from window to window, as a log; None until it is known."""
@@ -90,29 +98,34 @@ class Pace:
         """Seconds per step that transfers take longer than at first; zero while that is not known."""
         if len(self._first) < _RECENT or len(self._recent) < _RECENT:
             return 0.0
-        baseline = float(np.quantile(self._first, 0.25))
-        return max(0.0, float(np.median(self._recent)) - baseline)
+        return max(0.0, median(self._recent) - self._baseline())
 
     def transfer_since(self) -> float:
         """When transfers began to take longer, Unix seconds; NaN where they do not."""
         return self._since
 
+    def _baseline(self) -> float:
+        """The lowest quarter of the first windows' transfers: some of those waited for a checkpoint."""
+        return sorted(self._first)[(len(self._first) - 1) // 4]
+
     def _date(self, transfer: float, step_time: float | None, start: float) -> None:
-        """Note whether this window's transfers are long. A few usual ones end it, one is chance."""
-        long = step_time is not None and transfer - float(np.quantile(self._first, 0.25)) > _LONG * step_time
-        self._usual = 0 if long else self._usual + 1
-        if self._usual >= _RECENT:
+        """Note whether this window's transfers are long. Most of the newest must be, as a checkpoint is one."""
+        long = step_time is not None and transfer - self._baseline() > _LONG * step_time
+        self._flags.append((start, long))
+        flagged = [begun for begun, flag in self._flags if flag]
+        if len(flagged) <= _CHANCE:
             self._since = float("nan")
-        elif long and np.isnan(self._since):
-            self._since = start
+        elif len(flagged) >= _MOSTLY and np.isnan(self._since):
+            self._since = flagged[0]
 
     def freeze(self) -> PaceState:
         """All of it."""
-        return PaceState(list(self._first), list(self._recent), list(self._steps), self._since, self._usual)
+        return PaceState(list(self._first), list(self._recent), list(self._steps), self._since, list(self._flags))
 
     def restore(self, state: PaceState) -> None:
         """Go on from there."""
         self._first = list(state.first)
         self._recent.extend(state.recent)
         self._steps.extend((start, time) for start, time in state.steps)
-        self._since, self._usual = state.since, state.usual
+        self._since = state.since
+        self._flags.extend((start, long) for start, long in state.flags)

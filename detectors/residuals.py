@@ -100,7 +100,7 @@ def residuals(work: Work, expected: Floats, cohorts: Cohorts, floor: float) -> R
     rank = np.zeros(slots, dtype=int)
     ranks = np.full_like(logs, np.nan)
     spreads = []
-    for block in cohorts.blocks():
+    for block in cohorts.blocks:
         if block.shape[1] < 2:
             continue
         beyond = ranks[block] = logs[block] - _typical_rank(logs, block)
@@ -124,9 +124,18 @@ def residuals(work: Work, expected: Floats, cohorts: Cohorts, floor: float) -> R
 def typical(values: Floats, cohorts: Cohorts) -> Floats:
     """The median of each node's peers, with the node itself left out of small cohorts. NaN where unknown."""
     found = np.full(len(values), np.nan)
-    for block in cohorts.blocks():
+    for block in cohorts.blocks:
         if block.shape[1] > 1:
             found[block] = _median_of_others(values[block])
+    return found
+
+
+def middle(values: Floats, cohorts: Cohorts) -> Floats:
+    """The median of each node's cohort in every column of `values` (nodes by columns). NaN where unknown."""
+    found = np.full(values.shape, np.nan)
+    for block in cohorts.blocks:
+        if block.shape[1] > 1:
+            found[block] = nanmedian(values[block], 1)[:, None, :]
     return found
 
 

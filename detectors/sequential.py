@@ -19,8 +19,10 @@ from detectors.observed import Flags, Floats, Integers
 SCALES = (1, 6, 36)
 """Windows summed up before they are bet on: at the default 10 s, one minute, six minutes."""
 
+_RARER = np.log(SCALES)
+
 _BETS = np.array([0.1, 0.3, 0.9])
-_MOST = (5.0, 15.0, 45.0)
+_MOST = (8.0, 15.0, 45.0)
 """How much more one window, of each scale, can win than one loses at worst. Of the shortest a dozen are needed to
 convict, which is two minutes: whatever stalls a healthy node is over by then. Longer ones cover more time each.
 """
@@ -94,10 +96,14 @@ class Sequential:
                 self._counted[full, index] = 0
 
     def log(self) -> Floats:
-        """Log evidence of each slot: the mean over the bets, the most over the scales."""
-        top = self._evidence.max(axis=2, keepdims=True)
-        mean = top[:, :, 0] + np.log(np.exp(self._evidence - top).mean(axis=2))
-        strongest: Floats = mean.max(axis=1, initial=0.0)
+        """Log evidence of each slot: the mean over the bets, the most over the scales.
+
+        A scale that is looked at once in six windows has as many chances less to be wrong, and may convict with
+        as much less.
+        """
+        top = self._evidence.max(axis=2)
+        mean = top + np.log(np.exp(self._evidence - top[:, :, None]).mean(axis=2))
+        strongest: Floats = np.where(top > 0, mean + _RARER, 0.0).max(axis=1, initial=0.0)
         return strongest
 
     def quiet(self) -> Flags:

@@ -110,7 +110,9 @@ class Writes:
         )
 
     def _reach(self, slots: int) -> None:
-        more = max(0, slots - len(self._lost))
+        more = slots - len(self._lost)
+        if more <= 0:
+            return
         self._lost = np.pad(self._lost, (0, more))
         self._own, self._typical = np.pad(self._own, (0, more)), np.pad(self._typical, (0, more))
 
