@@ -83,7 +83,7 @@ def test_nobody_at_all_makes_no_cohort() -> None:
         grouped([0] * 3, among=[False] * 3),
     ):
         assert (cohorts.number == NO_COHORT).all()
-        assert not list(cohorts.blocks())
+        assert not list(cohorts.blocks)
 
 
 layouts = arrays(int, st.tuples(st.integers(0, 12), st.integers(1, 3)), elements=st.integers(-1, 2))
@@ -93,9 +93,9 @@ layouts = arrays(int, st.tuples(st.integers(0, 12), st.integers(1, 3)), elements
 @given(layouts)
 def test_blocks_hold_every_compared_node_once_and_only_its_peers(stage: np.ndarray) -> None:
     cohorts = grouped(stage)
-    slots = [slot for block in cohorts.blocks() for row in block for slot in row.tolist()]
+    slots = [slot for block in cohorts.blocks for row in block for slot in row.tolist()]
     assert sorted(slots) == np.flatnonzero(cohorts.number != NO_COHORT).tolist()
-    for block in cohorts.blocks():
+    for block in cohorts.blocks:
         for row in block:
             assert len({int(cohorts.number[slot]) for slot in row}) == 1
             assert (cohorts.peers[row] == len(row) - 1).all()

@@ -126,6 +126,16 @@ def test_acquitted_node_begins_anew_and_one_that_stays_slow_is_found_again() -> 
     assert {LAST} == set().union(*(judge.judge(window).conclusions for window in windows[31:]))
 
 
+def test_what_is_said_of_a_second_spell_is_not_coloured_by_the_first() -> None:
+    judge = Judge(POLICY)
+    for window in Fleet(stages=1).windows(30, slowed(LAST, 2.0)):
+        judge.judge(window)
+    judge.acquit(np.array([LAST]))
+    for window in Fleet(stages=1).windows(30, slowed(LAST, 1.3)):
+        said = judge.judge(window).conclusions
+    assert said[LAST].evidence[0].value == pytest.approx(1.3, abs=0.01)
+
+
 def test_slot_that_another_node_takes_has_no_past() -> None:
     judge = Judge(POLICY)
     for window in FLEET.windows(30, slowed(LAST, 2.0)):

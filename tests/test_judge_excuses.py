@@ -59,7 +59,7 @@ def test_unknown_rank_is_left_out_and_not_taken_for_a_fast_one() -> None:
 def test_slow_node_in_a_light_stage_that_costs_no_time_is_watched_only() -> None:
     own = np.ones(16)
     own[8:] = 0.5
-    own[11] = 0.75
+    own[11] = 0.6
     layout = {"stage": np.repeat([0, 1], 8), "replica": np.tile(range(8), 2)}
     assert roles([own] * 40, **layout) == {11: INCONCLUSIVE}
 

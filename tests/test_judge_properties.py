@@ -124,6 +124,7 @@ QUIET = {
     "endless": totals(np.full((NODES, 2), np.inf)),
     "zero": totals(np.zeros((NODES, 2))),
     "negative": totals(np.full((NODES, 2), -1.0)),
+    "endless steps": totals(np.full((NODES, 2), 10.0), count=10, duration=np.inf, slowest=np.inf),
     "all equal": totals(np.ones((NODES, 2)), work=1.0),
     "no step": totals(np.zeros((NODES, 2)), count=0),
     "no rank in use": totals(np.ones((NODES, 2)), stage=-1),
@@ -163,7 +164,7 @@ def windows_of_a_job_that_grows(slot: int, factor: float) -> list[Observed]:
 
 
 @settings(max_examples=12, deadline=None)
-@given(slots, factors, st.integers(0, LONG - 1), st.lists(st.tuples(st.integers(0, LONG - 1), slots), max_size=3))
+@given(slots, factors, st.integers(0, LONG - 4), st.lists(st.tuples(st.integers(0, LONG - 1), slots), max_size=3))
 def test_frozen_and_restored_it_goes_on_exactly_as_before(
     slot: int, factor: float, frozen_at: int, vacated: list[tuple[int, int]]
 ) -> None:
@@ -173,7 +174,8 @@ def test_frozen_and_restored_it_goes_on_exactly_as_before(
             for _, leaver in (leaving for leaving in vacated if leaving[0] == number):
                 if one is not None:
                     one.vacate(leaver)
-        if number == frozen_at:
+        # Signals of several windows are compared together; in between nothing is frozen.
+        if other is None and number >= frozen_at and judge.settled:
             other = Judge(POLICY)
             other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(judge.freeze()), type=JudgeState))
         reading = judge.judge(window)

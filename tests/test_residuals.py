@@ -125,7 +125,8 @@ def test_peers_that_agree_by_chance_are_given_the_spread_of_other_cohorts() -> N
 
 
 def test_suspect_does_not_widen_the_spread_it_is_measured_by() -> None:
-    assert compared(totals([1.0, 1.004, 0.999, 50.0])).scale[3] == FLOOR
+    own = np.exp([-0.2, 0.0, 0.02, 2.0])
+    assert compared(totals(own)).scale[3] == pytest.approx(1.4826 * 0.02)
 
 
 def test_work_that_was_given_excuses_a_longer_time() -> None:
