@@ -89,7 +89,7 @@ def test_nobody_at_all_makes_no_cohort() -> None:
 layouts = arrays(int, st.tuples(st.integers(0, 12), st.integers(1, 3)), elements=st.integers(-1, 2))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(layouts)
 def test_blocks_hold_every_compared_node_once_and_only_its_peers(stage: np.ndarray) -> None:
     cohorts = grouped(stage)
@@ -101,7 +101,7 @@ def test_blocks_hold_every_compared_node_once_and_only_its_peers(stage: np.ndarr
             assert (cohorts.peers[row] == len(row) - 1).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(layouts, st.randoms(use_true_random=False))
 def test_order_of_nodes_is_irrelevant(stage: np.ndarray, random: object) -> None:
     order = np.arange(len(stage))
@@ -115,7 +115,7 @@ def test_order_of_nodes_is_irrelevant(stage: np.ndarray, random: object) -> None
     assert before.column.tolist() == after.column[back].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(layouts)
 def test_compared_ranks_of_a_cohort_share_a_stage_where_layouts_differ(stage: np.ndarray) -> None:
     cohorts = grouped(stage)

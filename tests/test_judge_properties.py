@@ -51,7 +51,7 @@ def alike(one: object, other: object) -> None:
             assert mine == others, field.name
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(slots, factors, st.permutations(range(12)), st.integers(0, 9))
 def test_order_of_nodes_is_irrelevant(slot: int, factor: float, order: list[int], seed: int) -> None:
     windows, places = fleet(slot, factor, seed), np.array(order)
@@ -63,7 +63,7 @@ def test_order_of_nodes_is_irrelevant(slot: int, factor: float, order: list[int]
     assert bool(before[-1].conclusions) == (factor > 1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(slots, factors, st.sampled_from([0.01, 0.5, 1000.0]))
 def test_clock_that_runs_at_another_speed_changes_nothing(slot: int, factor: float, speed: float) -> None:
     windows = fleet(slot, factor, 1)
@@ -104,7 +104,7 @@ def anything(seed: int) -> Observed:
     return observe(window, among=random.random(shape[0]) < 0.9, domains=rack)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 20))
 def test_nothing_that_is_shown_makes_it_fail(seed: int, windows: int) -> None:
     window = anything(seed)
@@ -163,7 +163,7 @@ def windows_of_a_job_that_grows(slot: int, factor: float) -> list[Observed]:
     return [*few, *list(many)[LONG // 2 :]]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(slots, factors, st.integers(0, LONG - 4), st.lists(st.tuples(st.integers(0, LONG - 1), slots), max_size=3))
 def test_frozen_and_restored_it_goes_on_exactly_as_before(
     slot: int, factor: float, frozen_at: int, vacated: list[tuple[int, int]]
@@ -184,7 +184,7 @@ def test_frozen_and_restored_it_goes_on_exactly_as_before(
     assert msgspec.msgpack.encode(other.freeze()) == msgspec.msgpack.encode(judge.freeze())
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(slots, st.integers(0, 9))
 def test_only_the_slow_one_is_ever_accused(slot: int, seed: int) -> None:
     for reading in judged(fleet(slot, 3.0, seed)):

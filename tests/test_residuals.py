@@ -181,7 +181,7 @@ def test_typical_is_the_median_of_the_known_others(values: Floats) -> None:
 anything = st.one_of(st.floats(0, 1e9), st.sampled_from([float("nan"), float("inf"), -1.0, 0.0]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(arrays(float, st.tuples(st.integers(0, 6), st.integers(1, 3)), elements=anything))
 def test_any_values_give_finite_answers_for_those_compared(own: Floats) -> None:
     found = compared(totals(own))

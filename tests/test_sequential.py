@@ -46,7 +46,7 @@ def test_a_single_window_counts_little_however_slow() -> None:
 @pytest.mark.parametrize("noise", [0.003, 0.03, 0.3])
 def test_healthy_nodes_at_the_very_margin_cross_the_bar_no_more_often_than_promised(noise: float) -> None:
     # Each crossing may come once in 1/a windows at each scale; after it the evidence begins anew.
-    a, nodes, windows = 0.01, 400, 500
+    a, nodes, windows = 0.01, 400, 300
     slow, random = Sequential(np.log(1 / a)), np.random.default_rng(2)
     crossings = 0
     for _ in range(windows):
