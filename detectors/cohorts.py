@@ -71,7 +71,8 @@ def find_cohorts(totals: Totals, among: Flags, enough: int, *, stages: bool = Tr
         left = left & ~settled
         widened |= left
     if left.any():
-        _share_a_stage(totals.stage, left, number, column)
+        _join(totals.stage, left, number, column)
+        _share_a_stage(totals.stage, left & (number < 0), number, column)
     return Cohorts(number, _others(number), widened & _mixed(totals.part, number), column)
 
 
@@ -118,9 +119,27 @@ def _mixed(part: Integers, number: Integers) -> Flags:
     return found
 
 
+def _join(stage: Integers, left: Flags, number: Integers, column: Flags) -> None:
+    """Add nodes whose layout nobody shares to the cohort of a stage that some of their ranks are in.
+
+    They are held against its members; these are many, and are hardly held against them.
+    """
+    settled = np.flatnonzero(number >= 0)
+    rows = stage[settled]
+    whole = settled[((rows == rows[:, :1]) | (rows < 0)).all(axis=1)]
+    of_stage = dict(zip(stage[whole, 0].tolist(), number[whole].tolist(), strict=True))
+    for slot in np.flatnonzero(left):
+        found = next((one for one in stage[slot].tolist() if one in of_stage), None)
+        if found is not None:
+            number[slot] = of_stage[found]
+            column[slot] = stage[slot] == found
+
+
 def _share_a_stage(stage: Integers, left: Flags, number: Integers, column: Flags) -> None:
     """Compare what is left by the stage of each node's ranks that most others have too."""
     places = np.flatnonzero(left)
+    if not len(places):
+        return
     ranks = stage[places]
     holders = np.zeros(int(stage.max(initial=0)) + 1, dtype=int)
     for one in np.unique(ranks[ranks >= 0]):

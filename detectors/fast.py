@@ -8,13 +8,15 @@ from detectors.observed import Flags, Floats, Integers, Totals
 from detectors.policy import Fast as FastPolicy
 from detectors.residuals import Residuals
 
-_LARGE, _SEVERE = 1, 2
+_LONGER = 2
+"""Windows more than `severe_held` after which a severe deviation convicts at a lower score."""
 
 
 class FastState(msgspec.Struct):
     """What a snapshot holds: arrays as bytes, a row per slot."""
 
-    level: bytes
+    large: bytes
+    severe: bytes
     first: bytes
 
 
@@ -28,12 +30,11 @@ class Fast:
 
     def __init__(self, fast: FastPolicy, alpha: float) -> None:
         self._rule = fast
-        self._depth = max(fast.of, fast.severe_held)
-        self._cuts = (
-            budget.cut(alpha, fast.held, fast.of),
-            budget.cut(alpha, fast.severe_held, fast.severe_held),
-        )
-        self._level = np.zeros((0, self._depth), dtype=np.int8)
+        self._cut = budget.cut(alpha, fast.held, fast.of)
+        runs = range(fast.severe_held, fast.severe_held + _LONGER + 1)
+        self._runs = {held: budget.cut(alpha / len(runs), held, held) for held in runs}
+        self._large = np.zeros((0, fast.of), dtype=bool)
+        self._severe = np.zeros((0, max(runs)), dtype=np.float32)
         self._first = np.zeros(0)
 
     def push(self, ratio: Floats, score: Floats, start: float) -> Flags:
@@ -48,25 +49,21 @@ class Fast:
             Nodes that deviated largely in it.
         """
         self._reach(len(ratio))
-        level = np.zeros(len(ratio), dtype=np.int8)
-        for name, (least, cut) in enumerate(
-            zip((self._rule.ratio, self._rule.severe_ratio), self._cuts, strict=True), _LARGE
-        ):
-            level[(ratio > least) & (score > cut)] = name
+        large: Flags = (ratio > self._rule.ratio) & (score > self._cut)
         rows = np.flatnonzero(~np.isnan(ratio))
-        beginning = rows[(level[rows] > 0) & ~self._level[rows].any(axis=1)]
+        beginning = rows[large[rows] & ~self._large[rows].any(axis=1)]
         self._first[beginning] = start
-        self._level[rows, 1:] = self._level[rows, :-1]
-        self._level[rows, 0] = level[rows]
-        large: Flags = level > 0
+        for history in (self._large, self._severe):
+            history[rows, 1:] = history[rows, :-1]
+        self._large[rows, 0] = large[rows]
+        self._severe[rows, 0] = np.where(ratio > self._rule.severe_ratio, score, 0.0)[rows]
         return large
 
     def held(self) -> Flags:
         """Nodes that deviated in enough of their newest windows."""
-        recent = self._level[:, : self._rule.of]
-        large = (recent >= _LARGE).sum(axis=1) >= self._rule.held
-        severe = (self._level[:, : self._rule.severe_held] == _SEVERE).all(axis=1)
-        held: Flags = large | severe
+        held: Flags = self._large.sum(axis=1) >= self._rule.held
+        for windows, cut in self._runs.items():
+            held |= self._severe[:, :windows].min(axis=1) > cut
         return held
 
     def since(self, slot: int) -> float:
@@ -75,21 +72,24 @@ class Fast:
 
     def clear(self, slots: Integers) -> None:
         """Forget these: a node that left, or that has shown that it is well."""
-        self._level[slots[slots < len(self._level)]] = 0
+        slots = slots[slots < len(self._first)]
+        self._large[slots] = False
+        self._severe[slots] = 0.0
 
     def freeze(self) -> FastState:
         """All of it."""
-        return FastState(self._level.tobytes(), self._first.tobytes())
+        return FastState(self._large.tobytes(), self._severe.tobytes(), self._first.tobytes())
 
     def restore(self, state: FastState) -> None:
         """Go on from there."""
         self._first = np.frombuffer(state.first).copy()
-        self._level = np.frombuffer(state.level, np.int8).reshape(-1, self._depth).copy()
+        self._large = np.frombuffer(state.large, bool).reshape(-1, self._large.shape[1]).copy()
+        self._severe = np.frombuffer(state.severe, np.float32).reshape(-1, self._severe.shape[1]).copy()
 
     def _reach(self, slots: int) -> None:
         more = slots - len(self._first)
         if more > 0:
-            self._level = np.pad(self._level, ((0, more), (0, 0)))
+            self._large, self._severe = (np.pad(rows, ((0, more), (0, 0))) for rows in (self._large, self._severe))
             self._first = np.pad(self._first, (0, more))
 
 

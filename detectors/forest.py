@@ -110,13 +110,14 @@ class Forest:
         """Log evidence that each slot has become unusual, 0 or more. It convicts at log(1/alpha) per bet."""
         return self._evidence
 
-    def push(self, scores: SignalScores, active: Flags, suspects: Flags) -> None:
+    def push(self, scores: SignalScores, active: Flags, suspects: Flags, *, asked: bool = True) -> None:
         """Look at one window.
 
         Args:
             scores: after this window.
             active: slots that are there and heard of.
             suspects: slots that must not count as healthy.
+            asked: whether p-values are wanted now; otherwise nodes are only looked at when a bet is due.
         """
         slots = len(active)
         self._reach(scores.names, slots)
@@ -128,11 +129,12 @@ class Forest:
         )
         calm = active & ~suspects & (self._striking < _LASTING)
         healthy = _features(scores, _evenly(overall, calm, _TAKEN))
-        if self._model is not None:
+        due = self._windows % _SPACING == 0
+        if self._model is not None and (asked or due):
             chosen = _strongest(overall, active, _CANDIDATES)
             self._p[chosen] = self._chance(self._model.scores(_features(scores, chosen)))
             self._calibrate(self._model.scores(healthy))
-        if self._windows % _SPACING == 0 and self._model is not None:
+        if due and self._model is not None:
             self._bet(np.flatnonzero(active))
         self._keep(healthy)
         if len(self._rows) >= _FIRST and (self._model is None or self._windows >= self._due):

@@ -47,14 +47,22 @@ class Instruments:
         self._links = Links(bar)
         self._span = Span()
 
-    def push(self, observed: Observed, cohort: Integers, suspects: Flags, *, long: bool) -> None:
-        """Take in one window. `long`: whether transfers take longer than they did."""
+    def push(self, observed: Observed, cohort: Integers, suspects: Flags, *, long: bool, blind: bool) -> None:
+        """Take in one window.
+
+        Args:
+            observed: it.
+            cohort: number of each node's cohort, -1 for none.
+            suspects: who must not count as healthy.
+            long: whether transfers take longer than they did.
+            blind: whether times cannot tell who is slow.
+        """
         signals = self._span.add(observed)
         if signals is None:
             return
         scores = self.scores.push(signals, cohort, observed.active)
         if self._forest is not None and signals.names:
-            self._forest.push(self.scores, observed.active, suspects)
+            self._forest.push(self.scores, observed.active, suspects, asked=blind)
         traits = dict(zip(self.scores.names, self.scores.traits, strict=True))
         self._links.push(scores, traits, observed.active, self._span.start, long=long)
 
@@ -89,6 +97,7 @@ class Instruments:
 
     def vacate(self, slot: int) -> None:
         """Forget a slot whose node has left."""
+        self._span.vacate(slot)
         self.scores.vacate(slot)
         if self._forest is not None:
             self._forest.vacate(slot)

@@ -130,7 +130,7 @@ class Judge:
         case = Case(found, cohorts, work, totals, crowd, self._spell, self._instruments, self._bar, policy)
         suspects = self._suspects(evidence, found)
         long = not np.isnan(self._pace.transfer_since())
-        self._instruments.push(observed, cohorts.number, suspects, long=long)
+        self._instruments.push(observed, cohorts.number, suspects, long=long, blind=bool(np.isnan(work.own).all()))
         self._writes.push(totals, observed.among, cohorts, observed.start)
         conclusions = self._conclude(case, suspects, evidence, observed) or self._without_times(
             observed, work, cohorts, step_time

@@ -6,6 +6,8 @@ counters have risen. That alone accuses nobody. They must have begun to rise whe
 and of nobody else.
 """
 
+import math
+
 import msgspec
 import numpy as np
 
@@ -18,7 +20,7 @@ _STRONGEST = 2
 
 _RISE = 0.75
 _UNIT = 1.0
-_MOST = 5.0
+_MOST = 8.0
 """Rise of the score that a bet needs, what it is measured in, and its limit."""
 
 _BETS = np.array([0.3, 0.9])
@@ -28,6 +30,11 @@ _WEIGHT = 1 / 10
 
 _TOGETHER = 120.0
 """Seconds by which the counters' rise and the transfers' may lie apart."""
+
+_COINCIDENCE = math.log(86_400 / (10 * 2 * _TOGETHER))
+"""Log evidence that the coincidence is worth: were transfers to grow slow ten times a day, counters that rise by
+chance would do so just then once in thirty-six times.
+"""
 
 
 class LinksState(msgspec.Struct):
@@ -77,7 +84,8 @@ class Links:
 
     def risen(self, since: float) -> tuple[list[int], bool]:
         """Nodes whose counters began to rise when transfers did, at `since`; and whether it is one alone."""
-        found = [int(slot) for slot in np.flatnonzero(self._evidence.max(axis=1, initial=0.0) >= self._bar)]
+        enough = self._bar - _COINCIDENCE
+        found = [int(slot) for slot in np.flatnonzero(self._evidence.max(axis=1, initial=0.0) >= enough)]
         near = [slot for slot in found if abs(self._began[slot] - since) <= _TOGETHER]
         return near, len(near) == 1
 

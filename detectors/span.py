@@ -49,6 +49,11 @@ class Span:
             values = self._sum / self._known
         return Signals(self._names, self._counters, self._seconds, values)
 
+    def vacate(self, slot: int) -> None:
+        """Forget a slot whose node has left."""
+        if not self.empty and slot < len(self._seconds):
+            self._sum[slot] = self._known[slot] = self._seconds[slot] = 0.0
+
     def _begin(self, observed: Observed) -> None:
         """Start anew. What was gathered of other signals is let go: names change when a source comes or goes."""
         signals = observed.signals

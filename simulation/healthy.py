@@ -52,7 +52,7 @@ class Job:
 
 
 class Fleet:
-    """Healthy jobs of 8 to 512 nodes. The same seed gives the same jobs; each day has chance of its own.
+    """Healthy jobs of 32 to 8,192 nodes. The same seed gives the same jobs; each day has chance of its own.
 
     Attributes:
         jobs: all of them.
@@ -72,7 +72,7 @@ class Fleet:
 def _jobs(nodes: int, chance: np.random.Generator) -> Iterator[Job]:
     placed = 0
     while nodes - placed >= 4:
-        size = min(int(np.exp(chance.uniform(np.log(8), np.log(512)))), nodes - placed)
+        size = min(int(np.exp(chance.uniform(np.log(32), np.log(8192)))), nodes - placed)
         stages = int(chance.choice([count for count in (1, 2, 4) if size >= 4 * count]))
         size -= size % stages
         noise = replace(PRESETS[int(chance.integers(len(PRESETS)))], spread=_SPREAD)

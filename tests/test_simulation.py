@@ -98,7 +98,7 @@ def test_a_slow_link_shows_in_the_counters_of_its_node():
 
 def test_truth_names_who_is_to_be_accused():
     assert SMALL.truth == {}
-    assert faulty(FaultKind.DEVICE, rank=3).truth == {5: (Role.CULPRIT, Cause.DEVICE, 1)}
+    assert faulty(FaultKind.DEVICE, rank=3).truth == {5: (Role.CULPRIT, Cause.COMPUTE, 1)}
     assert faulty(FaultKind.LINK).truth[5].role is Role.LINK
     assert faulty(FaultKind.AGENT).truth == {}
     rack = replace(SMALL, shape=Shape(32, rack=8), faults=(Fault(FaultKind.RACK, tuple(range(8, 16)), 300),))

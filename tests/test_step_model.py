@@ -21,8 +21,11 @@ def step(own: Floats, places: Places) -> float:
             here = own[(places.replica == replica) & (places.depth == depth)]
             return float(here.max(initial=0.0))
 
-        before = sum(slowest(depth) for depth in range(stage))
-        longest = max(longest, slowest(stage) + before / (_MICROBATCHES * stages))
+        microbatches = _MICROBATCHES * stages
+        before = sum(slowest(depth) for depth in range(stage)) / microbatches
+        after = sum(slowest(depth) for depth in range(stage + 1, stages)) / microbatches
+        forwards = (stages - 1 - stage) * slowest(stage) / microbatches / 3
+        longest = max(longest, slowest(stage) + before + max(0.0, after - forwards))
     return longest
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from detectors.board import Conclusion
-from detectors.judge import Judge
+from detectors.judge import Judge, Parts
 from detectors.observed import Observed
 from detectors.policy import Policy
 from guard.bench.commit import commit
@@ -78,7 +78,8 @@ class _Watched:
     """One healthy job and its judge."""
 
     def __init__(self, name: str, policy: Policy) -> None:
-        self._name, self._judge = name, Judge(policy)
+        # The forest ranks, and accuses nobody; it would double the cost.
+        self._name, self._judge = name, Judge(policy, Parts(forest=False))
         self._start: float | None = None
         self._accused: set[int] = set()
         self.accusations: list[Accusation] = []
