@@ -14,6 +14,7 @@ from detectors.job import JobFold
 from detectors.policy import Policy
 from detectors.snapshot import Following, IdleState, JobState, Snapshot, decode, edition, encode
 from detectors.verdict import Saying, Verdict
+from detectors.watch import Watch
 
 _Key = tuple[str, str | None, str | None]
 """Cluster, and a job or an idle node."""
@@ -49,6 +50,7 @@ class Detector:
     Args:
         policy: thresholds.
         board: what was said of nodes, shared by the detectors of one process; without it a new one.
+        watch: looks on at every judged window.
 
     Attributes:
         counts: what was set aside and why: `duplicate`, `late`, `stale` (of an attempt that is over),
@@ -56,9 +58,9 @@ class Detector:
             windows).
     """
 
-    def __init__(self, policy: Policy, board: Board | None = None) -> None:
+    def __init__(self, policy: Policy, board: Board | None = None, watch: Watch | None = None) -> None:
         self.counts: Counter[str] = Counter()
-        self._policy = policy
+        self._policy, self._watch = policy, watch
         self._board = Board(policy) if board is None else board
         self._packer = Packer()
         self._followed: dict[_Key, _Followed] = {}
@@ -181,7 +183,7 @@ class Detector:
         arrival = Arrival(self._policy, self.counts)
         if job is None:
             return _Followed(arrival, IdleFold(cluster, self._policy, self._board))
-        return _Followed(arrival, JobFold(cluster, job, self._policy, self._board, self.counts))
+        return _Followed(arrival, JobFold(cluster, job, self._policy, self._board, self.counts, watch=self._watch))
 
     def _take(self, key: _Key, followed: _Followed, moments: list[Moment]) -> list[Saying]:
         sayings: list[Saying] = []

@@ -20,6 +20,7 @@ from detectors.policy import Policy
 from detectors.snapshot import JobState
 from detectors.standing import Grounds, standing_of
 from detectors.verdict import Saying
+from detectors.watch import Watch, Watched
 from detectors.window import Window
 
 _PATIENCE = 3
@@ -29,8 +30,17 @@ _PATIENCE = 3
 class JobFold:
     """The state of one job. `advance` and `take` must be given moments in order of event time."""
 
-    def __init__(self, cluster: str, job: str, policy: Policy, board: Board, counts: Counter[str]) -> None:
-        self._cluster, self._job = cluster, job
+    def __init__(
+        self,
+        cluster: str,
+        job: str,
+        policy: Policy,
+        board: Board,
+        counts: Counter[str],
+        *,
+        watch: Watch | None = None,
+    ) -> None:
+        self._cluster, self._job, self._watch = cluster, job, watch
         self._policy, self._counts = policy, counts
         self._edge = -math.inf
         self._open = False
@@ -223,6 +233,9 @@ class JobFold:
             self._window.domains(slots),
         )
         reading = self._judge.judge(observed)
+        if self._watch is not None:
+            names = [one.node if one else None for one in map(self._members.at, range(slots))]
+            self._watch(Watched(self._cluster, self._job, self._docket.attempt, observed, reading, names))
         self._note(reading, among)
         sayings: list[Saying] = []
         for slot, conclusion in reading.conclusions.items():
