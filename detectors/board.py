@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from detectors.lemons import Lemons
 from detectors.policy import Policy
 from detectors.verdict import (
     VERDICT_SCHEMA,
@@ -57,11 +58,16 @@ class Subject:
 
 
 class Board:
-    """The newest verdict of every node of all jobs that this detector follows."""
+    """The newest verdict of every node of all jobs that this detector follows.
+
+    Attributes:
+        lemons: past accusations of the hardware.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._last: dict[tuple[str, str], Verdict] = {}
+        self.lemons = Lemons()
 
     def last(self, cluster: str, node: str) -> Verdict | None:
         """The newest verdict of a node."""
@@ -118,7 +124,7 @@ class Board:
             confidence=conclusion.confidence,
             evidence=list(conclusion.evidence),
         )
-        self._last[(subject.cluster, subject.node)] = verdict
+        self.restore(verdict)
         return [verdict]
 
     def remember(self, verdict: Verdict) -> None:
@@ -129,6 +135,7 @@ class Board:
 
     def restore(self, verdict: Verdict) -> None:
         """What had been said last at the time of a snapshot from which is gone on: what came later comes again."""
+        self.lemons.note(verdict)
         self._last[(verdict.cluster, verdict.node)] = verdict
 
     def forget(self, cluster: str, node: str) -> None:

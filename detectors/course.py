@@ -42,12 +42,14 @@ class Standing:
         accused: names of the accused ones, sorted.
         excuse: why nobody is accused if the job is slow.
         silence: why nothing is known, if nothing is.
+        slowing: whether any of the accused slows the job, rather than having stopped it or reported an error.
     """
 
     nodes: int
     accused: tuple[str, ...]
     excuse: str
     silence: str | None
+    slowing: bool = True
 
 
 class CourseState(msgspec.Struct):
@@ -89,6 +91,11 @@ class Course:
         """The lowest level at which a job of about this many nodes has run, in seconds."""
         segments = self._changes.segments
         return min((one.well for one in segments if one.well and _alike(one, segments[-1])), default=None)
+
+    @property
+    def slow_since(self) -> float | None:
+        """When the job became slow, Unix seconds; None while it is not."""
+        return self._onset() if self._slow() else None
 
     def note(self, step_time: float | None, *, healthy: bool, time: float, nodes: int) -> None:
         """Take in one window.
@@ -175,13 +182,14 @@ class Course:
         if status is JobStatus.HUNG and self._hung is not None:
             began = self._hung[0]
         elif status is JobStatus.SLOW and self._slow():
-            began = self._onset(began)
+            onset = self._onset()
+            began = began if onset is None else onset
         return began
 
-    def _onset(self, otherwise: float) -> float:
+    def _onset(self) -> float | None:
         step_time, baseline = self.step_time, self.baseline
         if step_time is None or baseline is None:
-            return otherwise
+            return None
         segments = self._changes.segments
         since = None
         for segment in reversed(segments):
@@ -191,14 +199,14 @@ class Course:
         if since is None or since == segments[0].since:
             # No change is found yet, or it came too early to be one: the newest windows tell.
             since = self._changes.above(math.sqrt(baseline * step_time))
-        return otherwise if since is None else since
+        return since
 
     def _status(self, standing: Standing) -> JobStatus:
         if self._ended:
             return JobStatus.ENDED
         if self._hung is not None:
             return JobStatus.HUNG
-        if standing.accused:
+        if standing.accused and standing.slowing:
             return JobStatus.SLOW
         if self._windows < self._policy.starting:
             return JobStatus.STARTING

@@ -22,6 +22,10 @@ _SUSPECTS = 32
 """Nodes of a job that are written about without being accused, the strongest first (the verdict contract)."""
 
 
+_FAINT = 0.05
+"""Least chance at which a suspect is written about. Below are the many against whom hardly anything speaks."""
+
+
 class DocketState(msgspec.Struct):
     """What a snapshot holds: windows closed, and good ones in a row of each slot, as bytes."""
 
@@ -86,25 +90,41 @@ class Docket:
         conclusion = conclude_faults(record.faults)
         if conclusion is None:
             return []
-        member.reported = self._closed
+        member.renewed = self._closed
         if conclusion.status is not Status.FAULT and (member.accused or not self._room(member)):
             return []
         if member.standing is not None and member.standing.status is Status.FAULT:
             return []
         return self._stand(member, conclusion, record.time)
 
-    def conclude(self, slot: int, conclusion: Conclusion, time: float, since: float | None) -> list[Saying]:
-        """A window, or the lack of any, led to a conclusion about a node."""
+    def conclude(
+        self, slot: int, conclusion: Conclusion, time: float, since: float | None, *, timed: bool
+    ) -> list[Saying]:
+        """A window, or the lack of any, led to a conclusion about a node.
+
+        Args:
+            slot: the node.
+            conclusion: what is concluded.
+            time: of the window's end.
+            since: when it began, if that is known.
+            timed: whether it is by its own work, so that windows in which that is well take it back. What is
+                concluded from something else holds until windows are good that come after the newest conclusion.
+        """
         member = self._members.at(slot)
         if member is None or (member.standing is not None and member.standing.status is Status.FAULT):
             return []
         before = member.standing
+        if not timed and slot < len(self._good):
+            self._good[slot] = 0
         if conclusion.status is Status.WATCH:
             if member.carried or not self._room(member):
+                return []
+            if before is None and conclusion.role is Role.INCONCLUSIVE and conclusion.confidence < _FAINT:
                 return []
             if before is not None and before.status is Status.STRAGGLER and conclusion.role is not Role.COMMON:
                 # One window that costs less does not take an accusation back; good windows do.
                 return []
+        member.renewed = self._closed
         if before is not None and (before.status, before.role) == (conclusion.status, conclusion.role):
             conclusion = conclusion.like(before)
         return self._stand(member, conclusion, time, since)
@@ -192,6 +212,10 @@ class Docket:
         standing = member.standing
         if standing is not None and standing.status is Status.FAULT:
             return False
+        stale = self._closed - member.renewed > self._policy.clear
         if standing is not None and standing.evidence and standing.evidence[0].signal.startswith("fault."):
-            return self._closed - member.reported > self._policy.clear
+            return stale
+        if stale and standing is not None and standing.status is Status.WATCH:
+            # Where times tell nothing no window shows that a suspect is well; that it is one no longer must do.
+            return True
         return member.slot < len(self._good) and int(self._good[member.slot]) >= self._policy.clear

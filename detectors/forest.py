@@ -50,7 +50,7 @@ _BINS = 4096
 _FULL = 1 << 22
 """Scores in the histogram at which it forgets half of them."""
 
-_SPACING = 6
+BETWEEN_BETS = 6
 """Windows between bets: 13 % of the smoothed score are left of the last one by then."""
 
 _BETS = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
@@ -129,7 +129,7 @@ class Forest:
         )
         calm = active & ~suspects & (self._striking < _LASTING)
         healthy = _features(scores, _evenly(overall, calm, _TAKEN))
-        due = self._windows % _SPACING == 0
+        due = self._windows % BETWEEN_BETS == 0
         if self._model is not None and (asked or due):
             chosen = _strongest(overall, active, _CANDIDATES)
             self._p[chosen] = self._chance(self._model.scores(_features(scores, chosen)))

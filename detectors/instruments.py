@@ -5,16 +5,21 @@ does, and one node's network counters stand out far beyond all others'. A slow l
 so that no time names it.
 """
 
+import math
+
 import msgspec
 import numpy as np
 
+from detectors import budget
 from detectors.board import Conclusion
-from detectors.forest import Forest, ForestState
+from detectors.cause import cause_of_node
+from detectors.forest import BETWEEN_BETS, Forest, ForestState
 from detectors.links import Links, LinksState
-from detectors.observed import Flags, Integers, Observed
+from detectors.observed import Flags, Floats, Integers, Observed
+from detectors.policy import Policy
 from detectors.signal_kinds import cause_of
 from detectors.signal_scores import SignalScores, SignalScoresState
-from detectors.span import Span
+from detectors.span import SECONDS, Span
 from detectors.suspects import rank_suspects
 from detectors.verdict import Cause, Evidence, Role, Severity, Status
 
@@ -37,11 +42,14 @@ class Instruments:
     """Signals of one job's nodes.
 
     Args:
-        bar: log evidence that convicts.
+        bar: log evidence that convicts by a link.
+        policy: whether the forest may accuse, and within which budget.
         forest: whether the isolation forest takes part.
     """
 
-    def __init__(self, bar: float, *, forest: bool) -> None:
+    def __init__(self, bar: float, policy: Policy, *, forest: bool) -> None:
+        spans = budget.per_check(policy.budget, BETWEEN_BETS * SECONDS)
+        self._convicts = budget.bar(spans) if policy.forest.accuse else math.inf
         self.scores = SignalScores()
         self._forest = Forest() if forest else None
         self._links = Links(bar)
@@ -71,17 +79,27 @@ class Instruments:
         """Whether nothing is held back: then, and only then, can the state be frozen."""
         return self._span.empty
 
+    def abandon(self) -> None:
+        """Let go of what is held back."""
+        self._span.empty = True
+
     def against(self, slot: int) -> list[Evidence]:
         """What speaks against a node, strongest first."""
         return self.scores.strength(slot)
 
-    def suspects(self, active: Flags) -> dict[int, Conclusion]:
-        """The likeliest nodes where times cannot tell: to be looked at, never to be acted on."""
+    def suspects(self, active: Flags, priors: Floats | None) -> dict[int, Conclusion]:
+        """The likeliest nodes where times cannot tell: to be looked at; acted on only if a setting says so.
+
+        Args:
+            active: nodes that are there.
+            priors: factor on each one's odds, see `detectors.lemons`; None: nothing is known of their past.
+        """
         if self._forest is None or not self.scores.names:
             return {}
-        slots, chances = rank_suspects(self.scores, self._forest, active, most=_NAMED)
+        slots, chances = rank_suspects(self.scores, self._forest, active, priors, most=_NAMED)
+        evidence = self._forest.evidence
         return {
-            int(slot): self._suspicion(int(slot), min(_UNDECIDED, round(float(chance), 3)))
+            int(slot): self._suspicion(int(slot), float(chance), convicted=evidence[slot] >= self._convicts)
             for slot, chance in zip(slots, chances, strict=True)
         }
 
@@ -115,11 +133,16 @@ class Instruments:
             self._forest.restore(state.forest)
         self._links.restore(state.links)
 
-    def _suspicion(self, slot: int, confidence: float) -> Conclusion:
+    def _suspicion(self, slot: int, chance: float, *, convicted: bool) -> Conclusion:
         against = self.against(slot)
-        cause = cause_of(against[0].signal) if against else Cause.UNKNOWN
+        confidence = 0.8 if convicted else min(_UNDECIDED, round(chance, 3))
         return Conclusion(
-            Status.WATCH, Role.INCONCLUSIVE, cause, confidence=confidence, evidence=tuple(against[:4])
+            Status.STRAGGLER if convicted else Status.WATCH,
+            Role.CULPRIT if convicted else Role.INCONCLUSIVE,
+            cause_of_node({}, against).cause,
+            severity=Severity.WARNING if convicted else Severity.INFO,
+            confidence=confidence,
+            evidence=tuple(against[:4]),
         )
 
     def _bad_link(self, slot: int, share: float, *, alone: bool) -> Conclusion:

@@ -10,12 +10,13 @@ from detectors.arrival import Moment
 from detectors.board import Board
 from detectors.course import Course
 from detectors.docket import Docket
+from detectors.grounds import grounds_of
 from detectors.hang import find_hang
 from detectors.hang_conclude import conclude_hang
 from detectors.held import Held
 from detectors.judge import Judge, Reading
 from detectors.members import Members
-from detectors.observed import NO_SECTION, Flags, Latest, Observed, Totals
+from detectors.observed import NO_SECTION, Flags, Floats, Latest, Observed, Totals
 from detectors.policy import Policy
 from detectors.snapshot import JobState
 from detectors.standing import Grounds, standing_of
@@ -41,7 +42,7 @@ class JobFold:
         watch: Watch | None = None,
     ) -> None:
         self._cluster, self._job, self._watch = cluster, job, watch
-        self._policy, self._counts = policy, counts
+        self._policy, self._counts, self._lemons = policy, counts, board.lemons
         self._edge = -math.inf
         self._open = False
         self._members = Members()
@@ -112,6 +113,9 @@ class JobFold:
             judge=self._judge.freeze(),
             course=self._course.freeze(),
             said=self._docket.said(),
+            past={
+                one.instance: past for one in self._members.all() if (past := self._lemons.past.get(one.instance))
+            },
         )
 
     def restore(self, state: JobState) -> None:
@@ -125,6 +129,9 @@ class JobFold:
         self._members.restore(state.members, state.free)
         self._docket.restore(state.docket, state.said)
         self._judge.restore(state.judge)
+        for instance, times in state.past.items():
+            for time in times:
+                self._lemons.add(instance, time)
         self._course.restore(state.course)
 
     def homes(self) -> list[tuple[str, float]]:
@@ -181,6 +188,7 @@ class JobFold:
     def _abandon(self) -> None:
         """Let go of what the open window has gathered."""
         self._window.clear()
+        self._judge.abandon()
         self._joined = 0
 
     def _cross(self, time: float) -> list[Saying]:
@@ -219,7 +227,9 @@ class JobFold:
         return sayings + self._settle()
 
     def _judged(self, totals: Totals, among: Flags, active: Flags) -> list[Saying]:
-        self._longest = max(self._longest, self._edge - self._stepped)
+        # What a hang lasted for which somebody was accused is no pause that the job should be granted again.
+        if self._edge - self._stepped > self._longest and not any(one.stopped for one in self._members.all()):
+            self._longest = self._edge - self._stepped
         self._stepped = self._edge
         self._course.unhang()
         slots = len(totals.count)
@@ -231,6 +241,7 @@ class JobFold:
             among,
             active,
             self._window.domains(slots),
+            self._priors(slots),
         )
         reading = self._judge.judge(observed)
         if self._watch is not None:
@@ -239,35 +250,28 @@ class JobFold:
         self._note(reading, among)
         sayings: list[Saying] = []
         for slot, conclusion in reading.conclusions.items():
-            sayings += self._docket.conclude(slot, conclusion, self._edge, self._judge.since(slot))
+            strength = reading.evidence[slot]
+            since = self._judge.since(slot) if strength > 0 else self._course.slow_since
+            timed = bool(strength >= reading.bar)
+            sayings += self._docket.conclude(slot, conclusion, self._edge, since, timed=timed)
         return sayings
+
+    def _priors(self, slots: int) -> Floats | None:
+        """What the nodes' past is worth among suspects, if any has one."""
+        if not self._lemons.past or not self._unsynced:
+            return None
+        priors = np.ones(slots)
+        for member in self._members.all():
+            priors[member.slot] = self._lemons.prior(member.instance, self._edge)
+        return priors
 
     def _note(self, reading: Reading, among: Flags) -> None:
         own = reading.work.own[among]
         self._unsynced = bool(np.isnan(own).all())
-        self._grounds = self._seen(reading)
+        self._grounds = grounds_of(reading, self._window, self._members, self._apart, self._policy.peers)
         self._docket.count(reading.well, ~np.isnan(reading.residuals.log))
         self._course.note(
             reading.step_time, healthy=not reading.large.any(), time=self._start, nodes=len(self._members)
-        )
-
-    def _seen(self, reading: Reading) -> Grounds:
-        """What bears on why nobody is accused."""
-        name = self._window.domain_name
-        crowd = [f"the nodes of {label} {name(label, number)}" for label, number in reading.together.domains]
-        few = [
-            int(reading.cohorts.peers[slot])
-            for slot in reading.conclusions
-            if reading.cohorts.peers[slot] < self._policy.peers
-        ]
-        most = int(reading.evidence.argmax()) if len(reading.evidence) else 0
-        suspect = self._members.at(most) if len(reading.evidence) and reading.evidence[most] > 0 else None
-        return Grounds(
-            common=" and ".join(crowd) or None,
-            storage=reading.storage,
-            peers=min(few, default=None),
-            network=reading.network,
-            suspect=(suspect.node, float(reading.evidence[most]) / reading.bar) if suspect else None,
         )
 
     def _stuck(self, active: Flags) -> list[Saying]:
@@ -285,7 +289,8 @@ class JobFold:
         self._course.hang(hang.since, hang.reason)
         sayings: list[Saying] = []
         for slot in (*hang.culprits, *hang.suspects):
-            sayings += self._docket.conclude(slot, conclude_hang(hang, slot), self._edge, hang.since)
+            said = conclude_hang(hang, slot)
+            sayings += self._docket.conclude(slot, said, self._edge, hang.since, timed=False)
         return sayings
 
     def _now(self, slots: int) -> Latest:

@@ -108,7 +108,7 @@ class Judge:
         self._slow = Sequential(self._bar)
         self._spell = Spell()
         self._pace = Pace()
-        self._instruments = Instruments(self._bar, forest=parts.forest)
+        self._instruments = Instruments(self._bar, policy, forest=parts.forest)
         self._seen = np.zeros(0, dtype=np.int64)
         self._usual = np.zeros(0)
 
@@ -182,6 +182,10 @@ class Judge:
     def settled(self) -> bool:
         """Whether nothing is held back: then, and only then, can the state be frozen."""
         return self._instruments.settled
+
+    def abandon(self) -> None:
+        """Let go of what is held back."""
+        self._instruments.abandon()
 
     def freeze(self) -> JudgeState:
         """All of it."""
@@ -299,7 +303,7 @@ class Judge:
         if not np.isnan(since):
             return self._instruments.link(self._pace.transfer_excess() / step_time, since)
         if np.isnan(work.own).all() and self._pace.slowed():
-            return self._instruments.suspects(observed.active)
+            return self._instruments.suspects(observed.active, observed.priors)
         return {}
 
     def _saved(self, own: Floats, typical: Floats, suspects: Flags, totals: Totals) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from detectors.board import Conclusion
 from detectors.observed import Flags
-from detectors.verdict import Role, Status
+from detectors.verdict import Role, Severity, Status
 
 
 class MemberState(msgspec.Struct, array_like=True):
@@ -19,7 +19,7 @@ class MemberState(msgspec.Struct, array_like=True):
     slot: int
     last: float
     standing: Conclusion | None
-    reported: int
+    renewed: int
     carried: bool
 
 
@@ -32,7 +32,7 @@ class Member:
         slot: its row in the arrays.
         last: event time of its newest record.
         standing: what is said against it in this attempt, if anything.
-        reported: the window count at its newest fault, for faults that pass.
+        renewed: the window count when what stands was said last, for what passes if it is not said again.
         carried: it stands accused from an earlier attempt or job, and has yet to show that it is well.
     """
 
@@ -41,7 +41,7 @@ class Member:
     slot: int
     last: float
     standing: Conclusion | None = None
-    reported: int = 0
+    renewed: int = 0
     carried: bool = False
 
     @property
@@ -53,6 +53,12 @@ class Member:
             and said.status in (Status.STRAGGLER, Status.FAULT)
             and said.role in (Role.CULPRIT, Role.LINK)
         )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is accused of having stopped the whole job."""
+        said = self.standing
+        return said is not None and said.status is Status.STRAGGLER and said.severity is Severity.CRITICAL
 
     @property
     def silent(self) -> bool:
@@ -125,7 +131,7 @@ class Members:
                 member.slot,
                 member.last,
                 member.standing,
-                member.reported,
+                member.renewed,
                 member.carried,
             )
             for member in self._by_node.values()
@@ -142,6 +148,6 @@ class Members:
         self._free = list(free)
         for state in members:
             member = Member(
-                state.node, state.instance, state.slot, state.last, state.standing, state.reported, state.carried
+                state.node, state.instance, state.slot, state.last, state.standing, state.renewed, state.carried
             )
             self._by_node[member.node] = self._by_slot[member.slot] = member

@@ -116,6 +116,7 @@ class Observed:
         among: nodes that did the same steps and so may be compared by time.
         active: nodes that are there and heard of; only these have signals that count.
         domains: fault domains by label (`rack`, `ultraserver`, …): a number per node, -1 where not known.
+        priors: factor on each node's odds among suspects for its past, 1 or more; None: nothing is known of it.
     """
 
     start: float
@@ -125,3 +126,4 @@ class Observed:
     among: Flags
     active: Flags
     domains: Mapping[str, Integers]
+    priors: Floats | None = None

@@ -32,6 +32,14 @@ class Fast(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"fast.held is {self.held}, expected at most fast.of, {self.of}")
 
 
+class ForestPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """The isolation forest over all hardware signals, where times cannot tell who is slow."""
+
+    accuse: Annotated[
+        bool, Meta(description="whether it may accuse, within the budget; otherwise it ranks suspects")
+    ] = False
+
+
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """Thresholds of the detector. Times in seconds of event time.
 
@@ -73,6 +81,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=100, description="windows joined at most while waiting for the same steps")
     ] = 60
     hang: HangPolicy = HangPolicy()
+    forest: ForestPolicy = ForestPolicy()
     refresh: Annotated[float, Meta(gt=0, description="seconds between repeats of a verdict that is not ok")] = (
         300.0
     )

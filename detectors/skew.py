@@ -9,10 +9,16 @@ import numpy as np
 from detectors.observed import Floats, Latest
 
 
-def clock_skew(latest: Latest) -> Floats:
+def clock_skew(latest: Latest, step_time: float | None = None) -> Floats:
     """Seconds each node's clock is ahead of the median of the nodes that ended the same step last.
 
-    NaN where no other node did. Of two nodes alone nobody can tell whose clock is off: each gets half.
+    Of two nodes alone nobody can tell whose clock is off: each gets half.
+
+    Args:
+        latest: how nodes stand.
+        step_time: seconds. A clock that is off by more than a step makes its node the only one to have ended
+            last the step that it has; it is then held against the step that most ended, so many steps away, which
+            is as exact as steps are equal. None: NaN is told of such a node.
     """
     step = latest.last_step.max(axis=1, initial=-1)
     with np.errstate(invalid="ignore"):
@@ -26,5 +32,10 @@ def clock_skew(latest: Latest) -> Floats:
     ordered = end[order]
     # The middle one or two of each group, which is sorted.
     median = (ordered[first + (size - 1) // 2] + ordered[first + size // 2]) / 2
-    ahead[order] = np.where(size[group] > 1, ordered - median[group], np.nan)
+    most = int(size.argmax())
+    alone = np.full(len(size), np.nan)
+    if step_time is not None and size[most] > 1:
+        steps = step[order][first]
+        alone = median[most] + (steps - steps[most]) * step_time
+    ahead[order] = ordered - np.where(size > 1, median, alone)[group]
     return ahead

@@ -43,6 +43,7 @@ class JobState(msgspec.Struct):
     judge: JudgeState
     course: CourseState
     said: list[Verdict]
+    past: dict[str, list[float]]
 
 
 class IdleState(msgspec.Struct, array_like=True):

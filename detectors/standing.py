@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from detectors.course import Standing
 from detectors.members import Member
-from detectors.verdict import Role
+from detectors.verdict import Role, Severity, Status
+
+_WORTH = 0.1
+"""Share of what an accusation needs from which on a suspect is named: less comes to healthy nodes every day."""
 
 _UNSYNCED = "the job reports no synchronised sections: step times alone cannot name a node"
 
@@ -20,6 +23,7 @@ class Grounds:
         peers: how many peers the strongest suspect has, where that is too few to accuse it.
         network: whether collectives take longer while everybody's own work does not.
         suspect: name of the node with the most evidence against it, and its share of what an accusation needs.
+        adrift: name of a node that cannot be compared as its clock is off, and the seconds it is ahead.
     """
 
     common: str | None = None
@@ -27,6 +31,7 @@ class Grounds:
     peers: int | None = None
     network: bool = False
     suspect: tuple[str, float] | None = None
+    adrift: tuple[str, float] | None = None
 
 
 def standing_of(members: Sequence[Member], *, unsynced: bool, grounds: Grounds | None = None) -> Standing:
@@ -42,7 +47,8 @@ def standing_of(members: Sequence[Member], *, unsynced: bool, grounds: Grounds |
         silence = "no telemetry from any node of the job"
     accused = tuple(sorted(member.node for member in members if member.accused))
     excuse = _UNSYNCED if unsynced else _excuse(members, grounds or Grounds())
-    return Standing(len(members), accused, excuse, silence)
+    slowing = any(member.accused and not member.stopped and member.standing.status is not Status.FAULT for member in members)
+    return Standing(len(members), accused, excuse, silence, slowing=slowing)
 
 
 def _excuse(members: Sequence[Member], grounds: Grounds) -> str:
@@ -58,11 +64,12 @@ def _excuse(members: Sequence[Member], grounds: Grounds) -> str:
         (grounds.storage, "the nodes wait for storage: a checkpoint, or a file system that they share"),
         (grounds.peers is not None, f"too few peers to accuse a suspect: {grounds.peers}"),
         (unsure, f"the suspects ({unsure}) have too few peers, or cost the job too little, to accuse one"),
+        (grounds.adrift is not None, _drifting(grounds.adrift)),
         (
             grounds.network,
             "collectives take longer while nobody's own work does: the network is suspected",
         ),
-        (grounds.suspect is not None, _gathering(grounds.suspect)),
+        (grounds.suspect is not None and grounds.suspect[1] >= _WORTH, _gathering(grounds.suspect)),
     )
     otherwise = "no node's own work stands out from that of its peers for long enough"
     return next((excuse for holds, excuse in excuses if holds), otherwise)
@@ -73,3 +80,9 @@ def _gathering(suspect: tuple[str, float] | None) -> str:
     # Rounded down: 100 % would be an accusation.
     percent = min(max(int(100 * share), 0), 99)
     return f"{node} is suspected: evidence {percent} % of what an accusation needs"
+
+
+def _drifting(adrift: tuple[str, float] | None) -> str:
+    node, seconds = adrift or ("", 0.0)
+    way = "ahead" if seconds > 0 else "behind"
+    return f"{node} cannot be compared: its clock is {abs(seconds):.0f} s {way}, so that it seems to do other steps"
