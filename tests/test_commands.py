@@ -17,7 +17,7 @@ from guard.commands.root import run
 
 COMMANDS = (
     *("agent", "check", "config"),
-    *("detect", "report", "topics"),
+    *("detect", "report", "explain", "topics"),
     *("tail", "export", "deadletter", "replay"),
     "demo",
     "bench",

@@ -19,6 +19,7 @@ _GROUPS = {
     "The fleet": {
         "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
         "report": ("Show the health of fleet, jobs and nodes.", "[report]"),
+        "explain": ("Show why a node is accused, or why it is not.", "[detect]"),
         "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
     },
     "Records": {
