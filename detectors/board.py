@@ -35,6 +35,11 @@ class Conclusion:
         """What makes it another conclusion, beside the figures."""
         return (self.status, self.role, self.cause, self.device)
 
+    @property
+    def timed(self) -> bool:
+        """Whether it rests on how long the node's own work takes."""
+        return bool(self.evidence) and self.evidence[0].signal == "steps.own"
+
     def like(self, earlier: "Conclusion") -> "Conclusion":
         """The same figures under an earlier conclusion's cause and device: these do not flap."""
         return replace(self, cause=earlier.cause, device=earlier.device)

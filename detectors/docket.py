@@ -97,24 +97,14 @@ class Docket:
             return []
         return self._stand(member, conclusion, record.time)
 
-    def conclude(
-        self, slot: int, conclusion: Conclusion, time: float, since: float | None, *, timed: bool
-    ) -> list[Saying]:
-        """A window, or the lack of any, led to a conclusion about a node.
-
-        Args:
-            slot: the node.
-            conclusion: what is concluded.
-            time: of the window's end.
-            since: when it began, if that is known.
-            timed: whether it is by its own work, so that windows in which that is well take it back. What is
-                concluded from something else holds until windows are good that come after the newest conclusion.
-        """
+    def conclude(self, slot: int, conclusion: Conclusion, time: float, since: float | None) -> list[Saying]:
+        """A window, or the lack of any, led to a conclusion about a node."""
         member = self._members.at(slot)
         if member is None or (member.standing is not None and member.standing.status is Status.FAULT):
             return []
         before = member.standing
-        if not timed and slot < len(self._good):
+        if not conclusion.timed and slot < len(self._good):
+            # Its own work may be well all the time: good are windows that come after the newest such conclusion.
             self._good[slot] = 0
         if conclusion.status is Status.WATCH:
             if member.carried or not self._room(member):

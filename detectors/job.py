@@ -27,6 +27,9 @@ from detectors.window import Window
 _PATIENCE = 3
 """Windows joined at most while ranges of steps differ: a lost record or a late start is over by then."""
 
+_FEW = 0.1
+"""Share of the nodes that, having done other steps, are left out at once: some record or other is always lost."""
+
 
 class JobFold:
     """The state of one job. `advance` and `take` must be given moments in order of event time."""
@@ -214,8 +217,10 @@ class JobFold:
             return self._stuck(active) + self._settle()
         waited = active.copy()
         waited[self._apart] = False
-        patience = _PATIENCE if stepped[waited].all() else self._policy.joined
-        if (waited & ~agrees).any() and self._joined < patience:
+        apart, all_stepped = int((waited & ~agrees).sum()), bool(stepped[waited].all())
+        few = all_stepped and apart <= max(1, _FEW * waited.sum())
+        patience = _PATIENCE if all_stepped else self._policy.joined
+        if apart and not few and self._joined < patience:
             self._joined += 1
             return self._settle()
         self._joined = 0
@@ -250,10 +255,8 @@ class JobFold:
         self._note(reading, among)
         sayings: list[Saying] = []
         for slot, conclusion in reading.conclusions.items():
-            strength = reading.evidence[slot]
-            since = self._judge.since(slot) if strength > 0 else self._course.slow_since
-            timed = bool(strength >= reading.bar)
-            sayings += self._docket.conclude(slot, conclusion, self._edge, since, timed=timed)
+            since = self._judge.since(slot) if conclusion.timed else self._course.slow_since
+            sayings += self._docket.conclude(slot, conclusion, self._edge, since)
         return sayings
 
     def _priors(self, slots: int) -> Floats | None:
@@ -289,8 +292,7 @@ class JobFold:
         self._course.hang(hang.since, hang.reason)
         sayings: list[Saying] = []
         for slot in (*hang.culprits, *hang.suspects):
-            said = conclude_hang(hang, slot)
-            sayings += self._docket.conclude(slot, said, self._edge, hang.since, timed=False)
+            sayings += self._docket.conclude(slot, conclude_hang(hang, slot), self._edge, hang.since)
         return sayings
 
     def _now(self, slots: int) -> Latest:

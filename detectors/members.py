@@ -55,6 +55,11 @@ class Member:
         )
 
     @property
+    def broken(self) -> bool:
+        """Whether a hard error was reported of it."""
+        return self.standing is not None and self.standing.status is Status.FAULT
+
+    @property
     def stopped(self) -> bool:
         """Whether it is accused of having stopped the whole job."""
         said = self.standing

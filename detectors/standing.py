@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from detectors.course import Standing
 from detectors.members import Member
-from detectors.verdict import Role, Severity, Status
+from detectors.verdict import Role
 
 _WORTH = 0.1
 """Share of what an accusation needs from which on a suspect is named: less comes to healthy nodes every day."""
@@ -47,7 +47,7 @@ def standing_of(members: Sequence[Member], *, unsynced: bool, grounds: Grounds |
         silence = "no telemetry from any node of the job"
     accused = tuple(sorted(member.node for member in members if member.accused))
     excuse = _UNSYNCED if unsynced else _excuse(members, grounds or Grounds())
-    slowing = any(member.accused and not member.stopped and member.standing.status is not Status.FAULT for member in members)
+    slowing = any(member.accused and not member.stopped and not member.broken for member in members)
     return Standing(len(members), accused, excuse, silence, slowing=slowing)
 
 
@@ -85,4 +85,4 @@ def _gathering(suspect: tuple[str, float] | None) -> str:
 def _drifting(adrift: tuple[str, float] | None) -> str:
     node, seconds = adrift or ("", 0.0)
     way = "ahead" if seconds > 0 else "behind"
-    return f"{node} cannot be compared: its clock is {abs(seconds):.0f} s {way}, so that it seems to do other steps"
+    return f"{node} cannot be compared: its clock is about {abs(seconds):.0f} s {way}, as if it did other steps"
