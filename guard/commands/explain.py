@@ -13,7 +13,7 @@ from guard.timespan import TimespanError, length
 
 _PIPE = 100
 """Columns where there is no terminal to ask."""
-_WIDTHS = (40, 200)
+_WIDTHS = (60, 200)
 _LONGEST = 86_400.0
 """Seconds of telemetry that may be asked for; the bus keeps six hours."""
 

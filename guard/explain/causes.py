@@ -2,6 +2,7 @@
 
 from detectors.verdict import Evidence, Role, Status
 from guard.explain.explanation import Facts, Link, Row, count, middle, times
+from guard.explain.headline import hangs
 from guard.report.plain import plain
 
 _TOLD = 10
@@ -9,13 +10,13 @@ _TOLD = 10
 
 _WORDS = {
     "compute": "its compute takes longer",
-    "memory": "its memory",
-    "network": "its network",
-    "host": "its host: processors, or what contends for them",
-    "input": "its input: it waits for data",
-    "storage": "its storage",
-    "device": "a device that reports hard errors",
-    "agent": "its agent",
+    "memory": "its memory reports errors, and that slows its compute",
+    "network": "transfers to and from it",
+    "host": "its processors, or what contends for them",
+    "input": "it waits for its data",
+    "storage": "it waits for its storage",
+    "device": "a device reports hard errors",
+    "agent": "its agent, not the node",
     "unknown": "not known",
 }
 
@@ -24,7 +25,7 @@ def cause(facts: Facts) -> Link | None:
     """Name it, with the sections that take longer and the signals behind them."""
     said = facts.said
     rows = _sections(facts) if said.status is not Status.OK or facts.compared else []
-    if said.cause is None:
+    if said.cause is None or hangs(facts):
         return Link("Where a step's time goes", ["Medians of these windows."], rows=rows) if rows else None
     rows += [_row(piece) for piece in said.evidence if not piece.signal.startswith(("steps.", "fault."))][:_TOLD]
     text = [f"{said.cause.value}: {_WORDS[said.cause.value]}.", *_device(facts)]
@@ -72,7 +73,7 @@ def _device(facts: Facts) -> list[str]:
         return [
             f"Device {here}: {times(devices[here])} times what is typical; the others at most {times(max(rest))}."
         ]
-    if len(devices) > 1 and facts.said.role is not None:
+    if len(devices) > 1 and facts.on_times:
         low, high = times(min(devices.values())), times(max(devices.values()))
         ratios = low if low == high else f"{low} to {high}"
         return [f"No single device: all {len(devices)} do {ratios} times what is typical."]

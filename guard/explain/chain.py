@@ -3,8 +3,12 @@
 from detectors.verdict import Status
 from guard.explain.causes import cause, faults, instruments
 from guard.explain.explanation import Facts, Link, count, middle, times
+from guard.explain.headline import hangs
 from guard.explain.roles import checks
 from guard.report.plain import plain, seconds, share
+
+_NOTABLE = 0.05
+"""Share of own work up to which more or less waiting means nothing."""
 
 
 def chain(facts: Facts) -> list[Link]:
@@ -12,7 +16,10 @@ def chain(facts: Facts) -> list[Link]:
     makers = (
         _peers, _own_work, _evidence, _fast, _waiting, _cost, checks, cause, instruments, faults, _job,
     )  # fmt: skip
-    return [link for link in (make(facts) for make in makers) if link is not None]
+    # What decided comes first, where it was not own work.
+    decided = checks if hangs(facts) else faults if facts.said.status is Status.FAULT else None
+    links = (make(facts) for make in sorted(makers, key=lambda make: make is not decided))
+    return [link for link in links if link is not None]
 
 
 def _peers(facts: Facts) -> Link | None:
@@ -52,8 +59,7 @@ def _own_work(facts: Facts) -> Link | None:
     text = ["Own work is compute, data and host: what waiting for others cannot stretch."]
     last = f"Last window: {seconds(own)} a step, median of its peers {seconds(typical)}"
     if typical > 0 and newest.score is not None:
-        side = "above" if own >= typical else "below"
-        last += f": {times(own / typical)} times, {abs(newest.score):.3g} of their spreads {side}"
+        last += f": {times(own / typical)} times, {newest.score:+.2g} sigma of their robust spread"
     text.append(f"{last}.")
     if newest.healthy is not None and typical > 0:
         text.append(f"Up to {times(newest.healthy / typical)} times counts as healthy.")
@@ -66,15 +72,15 @@ def _evidence(facts: Facts) -> Link | None:
         return None
     newest, strongest = compared[-1], max(compared, key=lambda seen: seen.evidence)
     text = [f"Evidence {newest.evidence:.0f} of {newest.bar:.0f} needed at {facts.clock(newest.end)}."]
-    if facts.retold.accused is not None:
-        text.append(f"First accused at {facts.clock(facts.retold.accused)}.")
     if strongest.evidence <= 0:
         return Link("Evidence over time", [*text, "None has gathered in all this time."])
     began = next(seen for seen in compared if seen.evidence > 0)
     text.append(f"It began to gather at {facts.clock(began.start)}.")
+    if facts.retold.accused is not None and facts.on_times:
+        text.append(f"First accused at {facts.clock(facts.retold.accused)}.")
     passed = next((seen for seen in compared if seen.evidence >= seen.bar), None)
     if passed is not None:
-        text.append(f"It alone was enough at {facts.clock(passed.end)}. No more than twice the need is kept.")
+        text.append(f"It was enough by itself at {facts.clock(passed.end)}. No more than twice the need is kept.")
     else:
         text.append(f"The most was {strongest.evidence:.0f}, at {facts.clock(strongest.end)}: never enough.")
     return Link("Evidence over time", text, "evidence")
@@ -102,10 +108,10 @@ def _waiting(facts: Facts) -> Link | None:
         return None
     text = [f"In collectives it spends {seconds(mine)} a step, its peers {seconds(others)}."]
     own = facts.own()
-    excess = max(0.0, own[0] - own[1]) if own else 0.0
-    if others - mine > 0.5 * excess > 0:
-        text.append("It arrives last and the others wait for it, as for one who is slow by itself.")
-    elif mine - others > 0.25 * excess > 0:
+    excess = max(own[0] - own[1], _NOTABLE * own[1]) if own else _NOTABLE * others
+    if others - mine > 0.5 * excess:
+        text.append("It arrives last and the others wait for it: it is slow by itself.")
+    elif mine - others > 0.25 * excess:
         text.append("It waits longer than they do, which one who holds up the others does not.")
     else:
         text.append("It waits as they do.")
@@ -114,7 +120,7 @@ def _waiting(facts: Facts) -> Link | None:
 
 def _cost(facts: Facts) -> Link | None:
     said = facts.said
-    if said.slowdown is None:
+    if said.slowdown is None or hangs(facts):
         return None
     step = middle([seen.step_time for seen in facts.lately])
     if step is None:
@@ -136,5 +142,9 @@ def _job(facts: Facts) -> Link | None:
         more = f" and {len(accused) - 3} more" if len(accused) > 3 else ""
         text.append(f"Accused in it: {', '.join(accused[:3])}{more}.")
     elif job.reason and facts.said.status is not Status.SILENT:
-        text.append(f"Nobody is accused: {plain(job.reason)}." if not job.accused else f"{plain(job.reason)}.")
+        text.append(
+            f"Nobody is accused: {plain(job.reason)}."
+            if not job.accused
+            else f"What is seen: {plain(job.reason)}."
+        )
     return Link("The job", text)

@@ -99,6 +99,11 @@ class Facts:
         """Whether windows were judged, and in none was own work known."""
         return bool(self.windows) and not self.compared
 
+    @property
+    def on_times(self) -> bool:
+        """Whether the verdict rests on own work."""
+        return any(piece.signal == "steps.own" for piece in self.said.evidence)
+
     def own(self) -> tuple[float, float] | None:
         """Own work and what is typical, seconds per step: by the verdict, else medians."""
         for piece in self.said.evidence:

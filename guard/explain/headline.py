@@ -14,14 +14,18 @@ def headline(facts: Facts) -> str:
             f"{name} is silent: no telemetry came from it {_heard(facts)}; nothing is known, nothing is concluded"
         )
     if said.status is Status.OK:
-        return f"{name} is ok: {_at_work(facts) or 'nothing speaks against it'}"
+        return f"{name} is ok: {_at_work(facts) or _nothing(facts)}"
     if said.status is Status.FAULT:
         device = "" if said.device is None else f" of device {said.device}"
         return f"{name} has a hard fault: its hardware reported {_fault(facts)}{device}, {since}"
     what = f"{_work(facts) or _reason(facts)}, {since}"
     if said.status is Status.STRAGGLER:
         kind = "has a slow link" if said.role is Role.LINK else "is a straggler"
-        cost = "" if said.slowdown is None else f"; without it a step would be {share(said.slowdown)} shorter"
+        cost = (
+            ""
+            if said.slowdown is None or hangs(facts)
+            else f"; without it a step would be {share(said.slowdown)} shorter"
+        )
         return f"{name} {kind}: {what}{cost}"
     return f"{name} is watched, not accused: {what}{_WHY_NOT.get(said.role, '')}"
 
@@ -46,6 +50,12 @@ def _heard(facts: Facts) -> str:
     return f"since about {facts.clock(facts.said.since - facts.policy.silence)}"
 
 
+def _nothing(facts: Facts) -> str:
+    """What ok means where own work was not compared."""
+    compared = "its own work could not be compared" if facts.material.job else "it is idle"
+    return f"nothing is known against it; {compared}"
+
+
 def _at_work(facts: Facts) -> str | None:
     ratio, peers = facts.ratio(), facts.peers()
     if ratio is None or not peers:
@@ -55,9 +65,8 @@ def _at_work(facts: Facts) -> str | None:
 
 def _work(facts: Facts) -> str | None:
     """Own work against the peers', where the verdict rests on it."""
-    rests = any(piece.signal == "steps.own" for piece in facts.said.evidence)
     ratio, peers = facts.ratio(), facts.peers()
-    if not rests or ratio is None:
+    if not facts.on_times or ratio is None:
         return None
     return f"it does {times(ratio)} times the own work of {_peers(peers) if peers else 'its peers'}"
 

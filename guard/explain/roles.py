@@ -1,9 +1,9 @@
 """Why this role and not another: what an accusation needs, point by point."""
 
-from detectors.verdict import Role, Status
+from detectors.verdict import Cause, Evidence, Role, Status
 from guard.explain.explanation import Facts, Link, count, middle
 from guard.explain.headline import hangs
-from guard.report.plain import plain, seconds, share
+from guard.report.plain import evidence, plain, seconds, share
 
 _WAITS = 0.25
 """As `detectors.case`: one that waits longer by so much of its own excess is no culprit."""
@@ -14,7 +14,11 @@ def checks(facts: Facts) -> Link | None:
     said = facts.said
     if said.status is Status.OK:
         return _well(facts)
-    if not any(piece.signal == "steps.own" for piece in said.evidence) or hangs(facts):
+    if said.role is Role.LINK:
+        return _link(facts)
+    if hangs(facts):
+        return _hang(facts)
+    if not facts.on_times:
         return None
     points = [point for point in (_enough(facts), _alone(facts), _costs(facts), _waited_for(facts)) if point]
     missed = [text for met, text in points if not met]
@@ -25,7 +29,7 @@ def checks(facts: Facts) -> Link | None:
     elif said.accused:
         text.append("It was accused when all of them held, and stays so until good windows take it back.")
     else:
-        text.append(f"So it is not accused, but {role}.")
+        text.append(f"So it is not accused: {role}.")
     return Link(f"Why {role}", text)
 
 
@@ -51,6 +55,45 @@ def _well(facts: Facts) -> Link | None:
     if others:
         lines.append(f"Suspected instead: {', '.join(plain(name) for name in others[:3])}.")
     return Link("Why ok", lines)
+
+
+def _hang(facts: Facts) -> Link:
+    """Why the others wait for it, from what the hang's evidence says."""
+    text = [_stuck(piece, facts.said.cause) for piece in facts.said.evidence]
+    if not facts.said.accused:
+        text.append("That is not enough to tell whether it is the one.")
+    return Link("Why it, in a hang", text)
+
+
+def _stuck(piece: Evidence, cause: Cause | None) -> str:
+    mine, others = piece.value, piece.typical
+    match piece.signal:
+        case "steps.alive":
+            return "A training process of it is gone."
+        case "steps.last_step":
+            return f"The last step it finished is {mine:.0f}, the others' {others:.0f}."
+        case "steps.current_age":
+            where = f" ({cause.value})" if cause else ""
+            waiting = f"while the others wait in a collective for {seconds(others)}"
+            return f"It is stuck in one section{where} for {seconds(mine)}, {waiting}."
+        case _:
+            return f"{evidence(piece)}."
+
+
+def _link(facts: Facts) -> Link:
+    before = middle([seen.waits for seen in facts.compared if seen.end <= facts.said.since])
+    since = middle([seen.waits for seen in facts.lately])
+    longer = "Transfers of the whole job take longer than they did"
+    if before is not None and since is not None:
+        longer += (
+            f": {seconds(since)} a step in collectives, {seconds(before)} before {facts.clock(facts.said.since)}"
+        )
+    text = [
+        f"{longer}.",
+        "Nobody's own work does, so no time can name a node; a slow link makes all wait alike.",
+        "Of all nodes its network counters alone stand out.",
+    ]
+    return Link("Why link", text)
 
 
 _Point = tuple[bool, str]

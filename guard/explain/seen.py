@@ -11,8 +11,8 @@ from detectors.watch import Watched
 
 _COLLECTIVE = SECTIONS.index("collective")
 
-_SPREAD = (10.0, 90.0)
-"""Percentiles of the peers that are shown as their spread."""
+_EXTREME = 0.1
+"""Share of the peers at either end that their spread leaves out, at least one of 4: a culprit is no spread."""
 
 
 class Seen(Struct, frozen=True):
@@ -23,8 +23,8 @@ class Seen(Struct, frozen=True):
         step_time: of the job.
         compared: whether the node's own work was compared with its peers'.
         peers, widened: how many there were, and whether nodes with other parts in the job were among them.
-        own, typical, low, high: own work of its slowest rank, and the median, tenth and ninetieth percentile of
-            its peers', corrected for work done.
+        own, typical, low, high: own work of its slowest rank; of its peers the median and, without the
+            extremes, the least and most, corrected for work done.
         score: own over typical in robust standard deviations of the peers.
         healthy: own work up to which it counts as healthy.
         evidence, bar: log evidence against it, and how much convicts.
@@ -141,7 +141,9 @@ def _spread(logs: Floats, typical: float | None) -> tuple[float | None, float | 
     logs = logs[np.isfinite(logs)]
     if typical is None or not len(logs):
         return None, None
-    low, high = typical * np.exp(np.percentile(logs, _SPREAD))
+    logs = np.sort(logs)
+    cut = max(1, int(_EXTREME * len(logs))) if len(logs) > 3 else 0
+    low, high = typical * np.exp(logs[[cut, -1 - cut]])
     return float(low), float(high)
 
 

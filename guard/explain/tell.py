@@ -83,11 +83,15 @@ def _of_windows(facts: Facts) -> list[str]:
     if not facts.windows and facts.newest is not None:
         why = "no step ended" if hangs(facts) else "no steps ended, or too few records are there"
         return [f"no window could be judged: {why}"]
-    found = []
+    found = [f"no step has ended since {facts.clock(facts.said.since)}: figures of steps are from before"] * hangs(
+        facts
+    )
     if facts.said.job is not None and attempt is not None and facts.said.job.attempt != attempt:
         found.append(
             f"the verdict is about attempt {facts.said.job.attempt}, the telemetry about attempt {attempt}"
         )
+    if facts.said.status is Status.SILENT and facts.compared:
+        return [*found, "what follows is from before its silence"]
     left_out = len(facts.windows) - len(facts.compared)
     if left_out:
         found.append(

@@ -17,7 +17,7 @@ _MOST_POINTS = 4000
 """Of a chart: no terminal has so many columns."""
 
 _SAME = 0.01
-"""Share by which a section may differ and is still called the same."""
+"""Share of the longest section by which one may differ and is still called the same."""
 
 _ACT = {"info": "", "warning": ", act at the next checkpoint", "critical": ", act now"}
 
@@ -145,10 +145,11 @@ def _evenly(windows: Sequence[Seen], step: float) -> list[Seen | None]:
 def _table(rows: Sequence[Row], width: int) -> list[str]:
     """Names on the left, cut where there is no room; figures under each other."""
     head = ("", "this node", "peers", "difference", "windows")
-    cells = [head, *(_cells(row) for row in rows)]
+    largest = max(max(row.value, row.typical or 0.0) for row in rows if row.unit or row is rows[0])
+    cells = [head, *(_cells(row, _SAME * largest) for row in rows)]
     used = [index for index in range(len(head)) if index == 0 or any(row[index] for row in cells[1:])]
     widths = {index: max(len(row[index]) for row in cells) for index in used}
-    room = max(16, width - sum(widths[index] + 2 for index in used[1:]))
+    room = max(12, width - sum(widths[index] + 2 for index in used[1:]))
     widths[0] = min(widths[0], room)
     return [_aligned(row, used, widths) for row in cells]
 
@@ -158,8 +159,8 @@ def _aligned(row: Sequence[str], used: Sequence[int], widths: dict[int, int]) ->
     return "  ".join([f"{name:<{widths[0]}}", *(f"{row[index]:>{widths[index]}}" for index in used[1:])]).rstrip()
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    apart = f"{row.score:.3g} sigma" if row.score is not None else _excess(row)
+def _cells(row: Row, same: float) -> tuple[str, ...]:
+    apart = f"{row.score:.3g} sigma" if row.score is not None else _excess(row, same)
     return (
         plain(row.name),
         _figure(row.value, row.unit),
@@ -169,11 +170,11 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _excess(row: Row) -> str:
+def _excess(row: Row, same: float) -> str:
     if row.typical is None:
         return ""
     apart = row.value - row.typical
-    if abs(apart) < _SAME * max(abs(row.value), abs(row.typical)):
+    if abs(apart) < same:
         return "same"
     return f"{'+' if apart >= 0 else '-'}{_figure(abs(apart), row.unit)}"
 
