@@ -1,5 +1,7 @@
 """What a window showed that bears on why nobody of a slow job is accused."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from detectors.judge import Reading
@@ -13,14 +15,17 @@ _ADRIFT = 2.0
 """Seconds by which the clock of a node that did other steps than the rest must be off to be the reason."""
 
 
-def grounds_of(reading: Reading, window: Window, members: Members, apart: Integers, peers: int) -> Grounds:
+def grounds_of(
+    reading: Reading, window: Window, members: Members, *, apart: Integers, start: float, peers: int
+) -> Grounds:
     """Sum up a window.
 
     Args:
         reading: what it came to.
         window: it.
         members: the nodes.
-        apart: slots that were not compared, as they did other steps.
+        apart: slots that were not compared, as they did other steps; none where nobody asks why.
+        start: when the window began, Unix seconds.
         peers: how many an accusation needs.
     """
     slots = len(reading.evidence)
@@ -33,7 +38,9 @@ def grounds_of(reading: Reading, window: Window, members: Members, apart: Intege
         peers=min(few, default=None),
         network=reading.network,
         suspect=(suspect.node, float(reading.evidence[most]) / reading.bar) if suspect else None,
-        adrift=_adrift(window.latest(slots), members, apart, reading.step_time) if len(apart) else None,
+        adrift=_adrift(_heard(window.latest(slots), start), members, apart, reading.step_time)
+        if len(apart)
+        else None,
     )
 
 
@@ -49,6 +56,11 @@ def _crowd(reading: Reading, window: Window) -> str | None:
         if not any((wider | ~nodes).all() for _, wider in named):
             named.append((name, nodes))
     return " and ".join(name for name, _ in named) or None
+
+
+def _heard(latest: Latest, start: float) -> Latest:
+    """Without the ends of steps that nodes told of before the window."""
+    return replace(latest, last_end=np.where((latest.time > start)[:, None], latest.last_end, np.nan))
 
 
 def _adrift(

@@ -217,6 +217,7 @@ class JobFold:
             return self._stuck(active) + self._settle()
         waited = active.copy()
         waited[self._apart] = False
+        waited &= self._window.latest(len(active)).time > self._start  # of others no step can be told by waiting
         apart, all_stepped = int((waited & ~agrees).sum()), bool(stepped[waited].all())
         few = all_stepped and apart <= max(1, _FEW * waited.sum())
         patience = _PATIENCE if all_stepped else self._policy.joined
@@ -271,10 +272,17 @@ class JobFold:
     def _note(self, reading: Reading, among: Flags) -> None:
         own = reading.work.own[among]
         self._unsynced = bool(np.isnan(own).all())
-        self._grounds = grounds_of(reading, self._window, self._members, self._apart, self._policy.peers)
         self._docket.count(reading.well, ~np.isnan(reading.residuals.log))
         self._course.note(
             reading.step_time, healthy=not reading.large.any(), time=self._start, nodes=len(self._members)
+        )
+        self._grounds = grounds_of(
+            reading,
+            self._window,
+            self._members,
+            apart=self._apart if self._course.slow_since is not None else self._apart[:0],
+            start=self._start,
+            peers=self._policy.peers,
         )
 
     def _stuck(self, active: Flags) -> list[Saying]:

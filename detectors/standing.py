@@ -65,11 +65,11 @@ def _excuse(members: Sequence[Member], grounds: Grounds) -> str:
         (grounds.peers is not None, f"too few peers to accuse a suspect: {grounds.peers}"),
         (unsure, f"the suspects ({unsure}) have too few peers, or cost the job too little, to accuse one"),
         (grounds.adrift is not None, _drifting(grounds.adrift)),
+        (grounds.suspect is not None and grounds.suspect[1] >= _WORTH, _gathering(grounds.suspect)),
         (
             grounds.network,
             "collectives take longer while nobody's own work does: the network is suspected",
         ),
-        (grounds.suspect is not None and grounds.suspect[1] >= _WORTH, _gathering(grounds.suspect)),
     )
     otherwise = "no node's own work stands out from that of its peers for long enough"
     return next((excuse for holds, excuse in excuses if holds), otherwise)

@@ -71,7 +71,7 @@ MISTAKES = {
     "[" * 100_000 + "]" * 100_000: ":1: nested more than 16 levels deep",
     "agent: {metrics: ':70000'}": ":1: agent.metrics: :70000 (expected something like '127.0.0.1:9464')",
     "agent: {metrics: 'x:70000'}": ":1: agent: metrics is x:70000, expected a port up to 65535",
-    "detect:\n  fast:\n    held: 9\n": ":2: detect.fast: fast.held is 9, expected at most fast.of, 5",
+    "detect:\n  fast:\n    held: 9\n": ":2: detect.fast: fast.held is 9, expected at most fast.of, 7",
     "detect: {floor: 0}": ":1: detect.floor: 0 (expected a number > 0)",
     "agent: {spool_bytes: 1.5}": ":1: agent.spool_bytes: 1.5 (expected a whole number)",
 }
