@@ -1,4 +1,4 @@
-"""What the benchmark measures on arrays holds for records: the same nodes, for the same reasons, at the same time."""
+"""What the benchmark measures on arrays holds for records: the same nodes, for the same reasons, and when."""
 
 from dataclasses import replace
 
