@@ -22,6 +22,7 @@ from guard.replay import in_order, replay
 from simulation.case import Case, Fault, FaultKind
 from simulation.records import records
 from tests.fleet import QUICK, START, Fleet, slow_from
+from tests.test_report import verdict
 
 CULPRIT = Fleet(slow=slow_from(3, 20, 2.0))
 PERIODS = 60
@@ -247,6 +248,27 @@ def test_telemetry_that_is_no_longer_kept_ends_2_and_says_what_to_do(explain: Ex
     assert "node-003 is a straggler" in result.stderr
     assert "the bus holds no telemetry of job train from" in result.stderr
     assert "--from FILE" in result.stderr
+
+
+def test_a_silent_or_idle_node_is_told_of_without_telemetry(explain: Explain) -> None:
+    now = time.time()
+    silent = verdict("n1", Status.SILENT, time=now - 60, since=now - 60)
+    idle = verdict("n2", job=None, time=now - 60, since=now - 60)
+    with open_bus(explain.bus) as bus:
+        bus.publish([Outgoing(Topic.STATE, one.key, encode_saying(one)) for one in (silent, idle)], timeout=10)
+    shown = explain("n1", "--width", "200")
+    assert shown.exit_code == 0
+    assert "n1 is silent: no telemetry came from it since about " in shown.stdout
+    assert "there is no telemetry of job 81723 from this time" in shown.stdout
+    assert "it is in no job" in explain("n2", "--width", "200").stdout
+
+
+@pytest.mark.parametrize("wrong", [1e300, -1e300])
+def test_absurd_times_end_without_a_traceback(explain: Explain, wrong: float) -> None:
+    telemetry = CULPRIT.records(20)
+    absurd = msgspec.structs.replace(telemetry[3], time=wrong, seq=999)
+    for arguments in ((), ("--json",)):
+        assert explain.of([*telemetry, absurd], "node-003", *arguments).exit_code in (0, 2)
 
 
 @pytest.mark.parametrize(

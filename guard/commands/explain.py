@@ -83,7 +83,7 @@ def command(
         else:
             with open_bus(config.bus, config.kafka) as bus:
                 material = from_bus(bus, question)
-        told = tell(material, question, config.detect, lambda _done, _of: None)
+        told = tell(material, question, config.detect, _progress)
     except (NotAnsweredError, BusError, OSError) as error:
         if as_json:
             click.echo(unanswered(str(error), now))
@@ -93,6 +93,12 @@ def command(
         click.echo(document(told))
         return
     _show(told, width)
+
+
+def _progress(done: int, of: int) -> None:
+    """A line on a terminal's stderr: a large job's half hour takes a while."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{done:,} of {of:,} records" if done < of else "\r\033[K", nl=False, err=True)
 
 
 def _show(told: Any, width: int | None) -> None:

@@ -1,5 +1,6 @@
 """What is wrong with the node: the sections and signals that support the cause, the device, and hard errors."""
 
+from detectors.observed import ODD
 from detectors.verdict import Evidence, Role, Status
 from guard.explain.explanation import Facts, Link, Row, count, middle, times
 from guard.explain.headline import hangs
@@ -30,6 +31,8 @@ def cause(facts: Facts) -> Link | None:
     rows += [_row(piece) for piece in said.evidence if not piece.signal.startswith(("steps.", "fault."))][:_TOLD]
     text = [f"{said.cause.value}: {_WORDS[said.cause.value]}.", *_device(facts)]
     signals = [row for row in rows if row.score is not None]
+    if any(row.name.endswith(ODD) for row in signals):
+        text.append(f"{ODD} is the odd one of the node's devices, cores or adapters, less their median.")
     if rows and not signals and said.cause.value in ("compute", "host", "input"):
         text.append("No hardware signal stands out beside the times.")
     return Link("Cause", text, rows=rows)

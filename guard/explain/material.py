@@ -1,13 +1,15 @@
 """What an explanation is made from: the newest verdict of the node, and its job's telemetry before a moment."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from collectors.telemetry import Compared, RecordError
+from collectors.telemetry import RecordError
 from detectors.verdict import Verdict, decode
 from guard.bus import Bus, Message, Topic
 from guard.detect.intake import SetAsideError, admit
+from guard.explain.records import Kept, Records, keep
 from guard.report.fold import NotAnsweredError, State, fold
 from guard.report.plain import moment, plain
 from guard.telemetry_files import SetAside, read
@@ -46,7 +48,7 @@ class Material:
         cluster, job: where the node is; job None: in none.
         at: the moment that is explained, Unix seconds.
         said: the newest verdict by then; None: only the telemetry tells.
-        records: of the job, of the span before the moment, in no order.
+        records: of the job, of the span before the moment.
         aside: records that could not be read.
         source: where it comes from, for people.
     """
@@ -55,7 +57,7 @@ class Material:
     job: str | None
     at: float
     said: Verdict | None
-    records: Sequence[Compared]
+    records: Records
     aside: int
     source: str
 
@@ -74,7 +76,7 @@ def from_bus(bus: Bus, question: Question) -> Material:
     else:
         said, at = _only(_newest(bus, question, question.at), question), question.at
     if said.job is None:
-        return Material(said.cluster, None, at, said, (), 0, "the bus")
+        return Material(said.cluster, None, at, said, Records(), 0, "the bus")
     records, aside = _telemetry(bus, f"{said.cluster}/{said.job.id}", at - question.span, at)
     return Material(said.cluster, said.job.id, at, said, records, aside, "the bus")
 
@@ -87,15 +89,23 @@ def from_files(paths: Sequence[str], question: Question) -> Material:
         OSError: a file cannot be read.
     """
     aside = SetAside()
-    every = list(chain.from_iterable(read(path, aside) for path in paths))
     upto = float("inf") if question.at is None else question.at
-    mine = [one for one in every if one.node == question.node and one.time <= upto]
-    cluster = _cluster(question, {one.cluster for one in mine}, f"no record of it in {len(every):,} of the files")
-    newest = max((one for one in mine if one.cluster == cluster), key=lambda one: one.time)
-    job = newest.job.id if newest.job else None
-    of_job = [one for one in every if one.cluster == cluster and one.job is not None and one.job.id == job]
-    at = question.at if question.at is not None else max((one.time for one in of_job), default=newest.time)
-    records = [one for one in of_job if at - question.span <= one.time <= at]
+    every = chain.from_iterable(read(path, aside) for path in paths)
+    by_job: dict[tuple[str, str | None], list[Kept]] = defaultdict(list)
+    homes: dict[str, tuple[float, str | None]] = {}
+    for record in every:
+        job = record.job.id if record.job else None
+        if record.time > upto:
+            continue
+        by_job[record.cluster, job].append(keep(record))
+        if record.node == question.node:
+            before, home = homes.get(record.cluster, (float("-inf"), None))
+            homes[record.cluster] = (record.time, job) if record.time >= before else (before, home)
+    cluster = _cluster(question, set(homes), f"no record of it in {sum(map(len, by_job.values())):,} of the files")
+    newest, job = homes[cluster]
+    kept = by_job[cluster, job] if job is not None else []
+    at = question.at if question.at is not None else max((one.time for one in kept), default=newest)
+    records = Records(one for one in kept if one.time >= at - question.span)
     return Material(cluster, job, at, None, records, aside.counts.total(), "the files")
 
 
@@ -146,9 +156,10 @@ def _cluster(question: Question, found: set[str], otherwise: str) -> str:
     return wanted[0]
 
 
-def _telemetry(bus: Bus, key: str, since: float, until: float) -> tuple[list[Compared], int]:
+def _telemetry(bus: Bus, key: str, since: float, until: float) -> tuple[Records, int]:
     """A job's records between two moments, and how many could not be read."""
-    records, aside = [], 0
+    kept: list[Kept] = []
+    aside = 0
     for message in _taken_before(bus, Topic.TELEMETRY, since - _SLACK, until + _SLACK):
         if message.key != key:
             continue
@@ -158,8 +169,8 @@ def _telemetry(bus: Bus, key: str, since: float, until: float) -> tuple[list[Com
             aside += 1
             continue
         if record.key == key and record.job is not None and since <= record.time <= until:
-            records.append(record)
-    return records, aside
+            kept.append(keep(record, message.value))
+    return Records(kept), aside
 
 
 def _taken_before(bus: Bus, topic: Topic, since: float, until: float) -> Iterator[Message]:

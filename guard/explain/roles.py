@@ -8,6 +8,9 @@ from guard.report.plain import evidence, plain, seconds, share
 _WAITS = 0.25
 """As `detectors.case`: one that waits longer by so much of its own excess is no culprit."""
 
+_TOLD = 5
+"""Pieces of a hang's evidence that are told."""
+
 
 def checks(facts: Facts) -> Link | None:
     """Go through the points for a suspect; say for an ok node why it is none."""
@@ -59,7 +62,7 @@ def _well(facts: Facts) -> Link | None:
 
 def _hang(facts: Facts) -> Link:
     """Why the others wait for it, from what the hang's evidence says."""
-    text = [_stuck(piece, facts.said.cause) for piece in facts.said.evidence]
+    text = [_stuck(piece, facts.said.cause) for piece in facts.said.evidence[:_TOLD]]
     if not facts.said.accused:
         text.append("That is not enough to tell whether it is the one.")
     return Link("Why it, in a hang", text)

@@ -68,6 +68,8 @@ def _unknown(facts: Facts) -> list[str]:
 
 def _of_records(facts: Facts) -> list[str]:
     retold, at = facts.retold, facts.material.at
+    if retold.newest is None and not retold.nodes:
+        return [f"there is no telemetry of job {plain(facts.material.job or '')} from this time"]
     if retold.newest is None:
         return [f"there is no record of the node among those of {count(retold.nodes, 'node')} of its job"]
     missing = at - retold.newest.time
