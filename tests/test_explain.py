@@ -1,8 +1,6 @@
 """``guard explain`` over files and a bus: what it tells of whom, and how it ends."""
 
 import json
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +20,6 @@ from guard.replay import in_order, replay
 from simulation.case import Case, Fault, FaultKind
 from simulation.records import records
 from tests.fleet import QUICK, START, Fleet, slow_from
-from tests.test_report import verdict
 
 CULPRIT = Fleet(slow=slow_from(3, 20, 2.0))
 PERIODS = 60
@@ -65,12 +62,6 @@ class Explain:
 @pytest.fixture
 def explain(tmp_path: Path) -> Explain:
     return Explain(tmp_path)
-
-
-def lately(telemetry: list[Telemetry]) -> list[Telemetry]:
-    """The same, ending now: a bus that takes them now would set older ones aside."""
-    shift = float(int(time.time() - telemetry[-1].time) // 10 * 10)
-    return [msgspec.structs.replace(record, time=record.time + shift) for record in telemetry]
 
 
 def test_a_culprit_is_told_in_words_numbers_and_charts(explain: Explain) -> None:
@@ -188,14 +179,6 @@ def test_hostile_names_steer_no_terminal(explain: Explain) -> None:
         assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
-def test_an_unknown_node_ends_2_on_files_and_bus(explain: Explain) -> None:
-    for result in (explain.of(CULPRIT.records(3), "nope"), explain("nope")):
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert "guard explain: nothing is known of node nope" in result.stderr
-    answer = json.loads(explain("nope", "--json").stdout)
-    assert (answer["schema"], answer["answer"], answer["exit"]) == ("guard.explain/1", "unanswered", 2)
-
-
 def test_a_node_in_two_clusters_is_asked_about(explain: Explain) -> None:
     both = [msgspec.structs.replace(one, cluster=cluster) for one in Fleet().records(5) for cluster in ("a", "b")]
     assert "is in 2 clusters (a, b): add --cluster" in explain.of(both, "node-003").stderr
@@ -217,75 +200,12 @@ def test_json_is_one_object_with_verdict_chain_and_series(explain: Explain) -> N
     assert (last["peers"], last["role"], last["widened"]) == (7, "culprit", False)
 
 
-def test_the_bus_tells_what_was_said_and_why(explain: Explain) -> None:
-    telemetry = lately(CULPRIT.records(PERIODS))
-    explain.publish(telemetry)
-    shown = explain("node-003", "--width", "200")
-    assert shown.exit_code == 0, shown.stderr
-    assert "node-003 is a straggler" in shown.stdout
-    assert "telemetry from the bus" in shown.stdout
-    assert "another" not in shown.stdout
-    end = datetime.fromtimestamp(telemetry[-1].time, UTC).isoformat()
-    short = explain("node-003", "--at", end, "--span", "15s", "--width", "200").stdout
-    assert "from this telemetry alone the verdict would be another (ok)" in short
-
-
-def test_at_goes_back_to_before_the_accusation_and_to_before_everything(explain: Explain) -> None:
-    explain.publish(lately(CULPRIT.records(PERIODS)))
-    before = explain("node-003", "--at", "8m")
-    assert before.stdout.startswith("node-003 is ok: it does 1.0")
-    after = explain("node-003", "--at", "1m")
-    assert after.stdout.startswith("node-003 is a straggler")
-    never = explain("node-003", "--at", "3h")
-    assert never.exit_code == 2
-    assert "no detector has said anything about it by " in never.stderr
-
-
-def test_telemetry_that_is_no_longer_kept_ends_2_and_says_what_to_do(explain: Explain) -> None:
-    explain.publish(lately(CULPRIT.records(PERIODS)), telemetry_too=False)
-    result = explain("node-003")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "node-003 is a straggler" in result.stderr
-    assert "the bus holds no telemetry of job train from" in result.stderr
-    assert "--from FILE" in result.stderr
-
-
-def test_a_silent_or_idle_node_is_told_of_without_telemetry(explain: Explain) -> None:
-    now = time.time()
-    silent = verdict("n1", Status.SILENT, time=now - 60, since=now - 60)
-    idle = verdict("n2", job=None, time=now - 60, since=now - 60)
-    with open_bus(explain.bus) as bus:
-        bus.publish([Outgoing(Topic.STATE, one.key, encode_saying(one)) for one in (silent, idle)], timeout=10)
-    shown = explain("n1", "--width", "200")
-    assert shown.exit_code == 0
-    assert "n1 is silent: no telemetry came from it since about " in shown.stdout
-    assert "there is no telemetry of job 81723 from this time" in shown.stdout
-    assert "it is in no job" in explain("n2", "--width", "200").stdout
-
-
 @pytest.mark.parametrize("wrong", [1e300, -1e300])
 def test_absurd_times_end_without_a_traceback(explain: Explain, wrong: float) -> None:
     telemetry = CULPRIT.records(20)
     absurd = msgspec.structs.replace(telemetry[3], time=wrong, seq=999)
     for arguments in ((), ("--json",)):
         assert explain.of([*telemetry, absurd], "node-003", *arguments).exit_code in (0, 2)
-
-
-@pytest.mark.parametrize(
-    "arguments", [("--span", "0s"), ("--span", "2d"), ("--span", "soon"), ("--at", "noon"), ("--width", "3")]
-)
-def test_wrong_options_end_2(explain: Explain, arguments: tuple[str, ...]) -> None:
-    result = explain("node-003", *arguments)
-    assert result.exit_code == 2
-    assert "Usage" in result.stderr
-
-
-def test_damaged_files_are_counted_and_an_absent_bus_is_said(explain: Explain) -> None:
-    file = explain.path / "t.ndjson"
-    file.write_bytes(b"{\n\xff\n" + b"".join(encode(one) + b"\n" for one in Fleet().records(5)))
-    assert "2 records could not be read" in explain("node-003", "--from", str(file)).stdout
-    explain.bus = "pigeon:post"
-    assert explain("node-003").exit_code == 2
 
 
 def test_looking_on_changes_nothing_that_is_said() -> None:

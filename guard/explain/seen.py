@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from msgspec import Struct
 
-from detectors.observed import OWN, SECTIONS, Floats, Integers
+from detectors.observed import SECTIONS, Floats, Integers
 from detectors.watch import Watched
 
 _COLLECTIVE = SECTIONS.index("collective")
@@ -69,22 +69,19 @@ class Witness:
         attempt: of the job, the newest that was judged; None: nothing was judged.
         windows: of that attempt, in order.
         devices: of the newest window in which it was compared: times what is typical that each device does.
-        judged: windows of that attempt in which anybody was judged.
     """
 
     node: str
     attempt: int | None = None
     windows: list[Seen] = field(default_factory=list)
     devices: dict[int, float] = field(default_factory=dict)
-    judged: int = 0
 
     def __call__(self, watched: Watched) -> None:
         """Keep what concerns the node."""
         if watched.attempt != self.attempt:
-            self.attempt, self.judged = watched.attempt, 0
+            self.attempt = watched.attempt
             self.windows.clear()
             self.devices.clear()
-        self.judged += 1
         if self.node not in watched.names:
             return
         slot = watched.names.index(self.node)
@@ -177,8 +174,3 @@ def _finite(values: Mapping[str, float]) -> dict[str, float]:
 
 def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def own_sections(seen: Seen) -> list[str]:
-    """Names of the sections that are known of the node's own work."""
-    return [name for name in OWN if name in seen.sections]
