@@ -75,6 +75,7 @@ class ForestState(msgspec.Struct):
     usual: bytes
     bets: bytes
     evidence: bytes
+    p: bytes
 
 
 class Forest:
@@ -160,7 +161,7 @@ class Forest:
             self._bets[slot] = self._striking[slot] = 0
 
     def freeze(self) -> ForestState:
-        """All of it, but for the newest window's p-values."""
+        """All of it."""
         return ForestState(
             list(self._names),
             self._rows.tobytes(),
@@ -173,6 +174,7 @@ class Forest:
             self._usual.tobytes(),
             self._bets.tobytes(),
             self._evidence.tobytes(),
+            self._p.tobytes(),
         )
 
     def restore(self, state: ForestState) -> None:
@@ -188,7 +190,7 @@ class Forest:
         self._usual = np.frombuffer(state.usual, np.float32).copy()
         self._bets = np.frombuffer(state.bets, np.uint16).copy()
         self._evidence = np.frombuffer(state.evidence, np.float32).copy()
-        self._p = np.ones(len(self._usual), dtype=np.float32)
+        self._p = np.frombuffer(state.p, np.float32).copy()
 
     def _fit(self) -> None:
         """Fit anew, and compare with the same healthy rows from then on."""

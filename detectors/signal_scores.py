@@ -31,6 +31,15 @@ _BLOCK = 1 << 18
 """Values worked on at a time: they stay in the cache, and copies stay small."""
 
 
+class NewestState(msgspec.Struct):
+    """What was compared last, which is told of until the next time; arrays as bytes."""
+
+    names: list[str]
+    values: bytes
+    cohort: bytes
+    active: bytes
+
+
 class SignalScoresState(msgspec.Struct):
     """What a snapshot holds: arrays as bytes, signal by signal."""
 
@@ -38,6 +47,7 @@ class SignalScoresState(msgspec.Struct):
     usual: bytes
     guessed: dict[str, Trait]
     standing: StandingState
+    newest: NewestState | None
 
 
 class SignalScores:
@@ -49,7 +59,8 @@ class SignalScores:
         self._guessed: dict[str, Trait] = {}
         self._standing = Standing()
         self._usual = np.zeros(0)
-        self._last: tuple[Signals, list[Group]] | None = None
+        self._last: tuple[dict[str, int], Floats, list[Group]] | None = None
+        self._compared: tuple[Integers, Flags] = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,11 +107,11 @@ class SignalScores:
         self._reach(signals.names, slots)
         self._learn_kinds(signals)
         groups = find_groups(cohort, active)
-        self._last = (signals, groups)
+        column = {name: index for index, name in enumerate(signals.names)}
+        self._last, self._compared = (column, signals.values, groups), (cohort, active)
         here = np.flatnonzero(active)
         self._standing.begin(here)
         scores = np.full((len(self._names), slots), np.nan, dtype=np.float32)
-        column = {name: index for index, name in enumerate(signals.names)}
         many = max(1, _BLOCK // max(1, slots))
         for kind in Kind:
             rows = np.array([row for row, trait in enumerate(self._traits) if trait.kind is kind], dtype=int)
@@ -121,8 +132,7 @@ class SignalScores:
         """
         if self._last is None or not self._names or slot >= self._standing.smooth.shape[1]:
             return []
-        signals, groups = self._last
-        column = {name: index for index, name in enumerate(signals.names)}
+        column, values, groups = self._last
         stands = self._standing.relative(np.array([slot]))
         against = adverse(stands, self._traits)[:, 0]
         found: list[Evidence] = []
@@ -130,9 +140,9 @@ class SignalScores:
             name = self._names[row]
             if against[row] < _WORTH or len(found) == most:
                 break
-            if name not in column or not np.isfinite(value := signals.values[slot, column[name]]):
+            if name not in column or not np.isfinite(value := values[slot, column[name]]):
                 continue
-            usual = typical(signals.values[:, column[name]], slot, groups)
+            usual = typical(values[:, column[name]], slot, groups)
             score, windows = round(float(stands[row, 0]), 2), int(self._standing.held[row, slot])
             found.append(Evidence(name, float(value), usual, score, windows))
         return found
@@ -142,9 +152,19 @@ class SignalScores:
         self._standing.vacate(slot)
 
     def freeze(self) -> SignalScoresState:
-        """All of it, but for the newest window's values."""
+        """All of it."""
+        newest = None
+        if self._last is not None:
+            column, values, _ = self._last
+            cohort, active = self._compared
+            newest = NewestState(
+                list(column),
+                values.astype(np.float32, copy=False).tobytes(),
+                cohort.astype(np.int64, copy=False).tobytes(),
+                active.tobytes(),
+            )
         return SignalScoresState(
-            list(self._names), self._usual.tobytes(), dict(self._guessed), self._standing.freeze()
+            list(self._names), self._usual.tobytes(), dict(self._guessed), self._standing.freeze(), newest
         )
 
     def restore(self, state: SignalScoresState) -> None:
@@ -153,7 +173,14 @@ class SignalScores:
         self._usual = np.frombuffer(state.usual).copy()
         self._standing.restore(state.standing, len(state.names))
         self._traits = tuple(self._trait(name) for name in self._names)
+        newest = state.newest
         self._last = None
+        if newest is not None:
+            cohort, active = np.frombuffer(newest.cohort, np.int64), np.frombuffer(newest.active, bool)
+            values = np.frombuffer(newest.values, np.float32).reshape(len(active), len(newest.names))
+            column = {name: index for index, name in enumerate(newest.names)}
+            self._last = (column, values, find_groups(cohort, active))
+            self._compared = (cohort, active)
 
     def _scores(self, kind: Kind, rows: Integers, values: Floats, groups: list[Group]) -> Floats:
         floors = np.array([self._traits[row].floor for row in rows])

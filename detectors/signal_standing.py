@@ -70,6 +70,7 @@ class StandingState(msgspec.Struct):
     spreads: bytes
     places: bytes
     held: bytes
+    strongest: bytes
 
 
 class Standing:
@@ -144,7 +145,7 @@ class Standing:
             self._seen[slot] = 0
 
     def freeze(self) -> StandingState:
-        """All of it, but for what the next window makes anew."""
+        """All of it."""
         places = np.flatnonzero(self.held)
         return StandingState(
             len(self._seen),
@@ -155,6 +156,7 @@ class Standing:
             self._spreads.tobytes(),
             places.astype(np.int64).tobytes(),
             self.held.ravel()[places].tobytes(),
+            self.strongest.tobytes(),
         )
 
     def restore(self, state: StandingState, names: int) -> None:
@@ -167,7 +169,7 @@ class Standing:
         held = np.zeros(names * state.slots, dtype=np.uint16)
         held[np.frombuffer(state.places, np.int64)] = np.frombuffer(state.held, np.uint16)
         self.held = held.reshape(shape)
-        self.strongest = np.zeros((_TOP, state.slots), dtype=np.float32)
+        self.strongest = np.frombuffer(state.strongest, np.float32).reshape(_TOP, -1).copy()
 
     def _pull(self, rows: Integers, scores: Floats) -> Floats:
         """Learn the habits, and give what they were before."""
