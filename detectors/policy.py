@@ -14,6 +14,7 @@ class Fast(Struct, frozen=True, forbid_unknown_fields=True):
     """The fast path: a deviation so large that a few windows suffice.
 
     Only slowness that is left when a window's slowest step is taken out counts: a recompilation is one long step.
+    And a busy host of half a minute is no straggler: three windows can be that.
     """
 
     ratio: Annotated[

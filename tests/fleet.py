@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from collectors.telemetry import SCHEMA, Fault, Job, Ranks, Steps, Telemetry
-from detectors.policy import Policy
+from detectors.policy import Fast, Policy
 
 START = 1_790_000_010.0
-QUICK = Policy(window=10.0, lateness=10.0, silence=40.0, clear=5, warm_up=0, starting=3)
+QUICK = Policy(window=10.0, lateness=10.0, silence=40.0, clear=5, warm_up=0, starting=3, fast=Fast(severe_held=3))
 """A window per period of ten seconds."""
 
 Slow = Callable[[int, int], float]
