@@ -28,12 +28,12 @@ _BETS = np.array([0.3, 0.9])
 _WEIGHT = 1 / 10
 """Weight of a new window in what is usual: five minutes are remembered, of times when transfers are not long."""
 
-_TOGETHER = 120.0
+_TOGETHER = 180.0
 """Seconds by which the counters' rise and the transfers' may lie apart."""
 
 _COINCIDENCE = math.log(86_400 / (10 * 2 * _TOGETHER))
 """Log evidence that the coincidence is worth: were transfers to grow slow ten times a day, counters that rise by
-chance would do so just then once in thirty-six times.
+chance would do so just then once in twenty-four times.
 """
 
 

@@ -1,10 +1,12 @@
 """How long a job's transfers take now and took at first: what tells a slow network from a slow node.
 
-Who arrives last at a collective waits for nobody there: its time is the transfer's. Of all nodes' times in
-collectives the lowest few per cent are therefore the transfer itself, whoever is late.
+Who arrives last at a collective waits for nobody there: its time is the transfer's. The least of all ranks' times
+in collectives is therefore the transfer itself, whoever is late.
 """
 
+import math
 from collections import deque
+from itertools import pairwise
 from statistics import median
 
 import msgspec
@@ -31,7 +33,6 @@ _MOSTLY = 4
 _CHANCE = 1
 """Of the newest windows, those with long transfers that are no more than chance."""
 
-_LAST_ARRIVERS = 0.05
 _COLLECTIVE = SECTIONS.index("collective")
 
 
@@ -63,8 +64,7 @@ class Pace:
         waits = waits[~np.isnan(waits)]
         if not len(waits):
             return
-        place = int(_LAST_ARRIVERS * (len(waits) - 1))
-        transfer = float(np.partition(waits, place)[place])
+        transfer = float(waits.min())
         self._recent.append(transfer)
         if len(self._first) < _FIRST:
             self._first.append(transfer)
@@ -82,9 +82,10 @@ class Pace:
         times = [time for _, time in self._steps]
         if len(times) < 2 * _RECENT:
             return False
-        first = sorted(times[:-_RECENT][:_FIRST])
-        quarter, half = first[len(first) // 4], first[3 * len(first) // 4]
-        return median(times[-_RECENT:]) > max(_SLOWED * quarter, quarter + 3 * (half - quarter))
+        first = times[:-_RECENT][:_FIRST]
+        usual = sorted(first)[len(first) // 4]
+        apart = median(abs(math.log(one / other)) for one, other in pairwise(first))
+        return median(times[-_RECENT:]) > usual * max(_SLOWED, math.exp(3 * apart))
 
     def unsteadiness(self) -> float | None:
         """Robust spread of the job's step time from window to window, as a log; None until it is known."""

@@ -2,7 +2,7 @@
 
 Folding what came before a snapshot and what comes after it gives the same as going on from the snapshot: it names
 the oldest record that it does not hold (``offset``), and whoever takes over reads again from there. So the open
-window, which is large, is not in it, and a snapshot of 62,500 nodes is a few megabytes.
+window, which is large, is not in it, and a snapshot of 62,500 nodes is some tens of megabytes.
 """
 
 import hashlib
