@@ -62,9 +62,14 @@ def serving(cluster, *ask):
 
 
 def leader(cluster, topic):
+    """Who leads the topic's only partition, once the broker that answers has heard of the topic."""
     admin = cluster.admin()
+    deadline = time.monotonic() + 20
     try:
-        return admin.describe_topics([topic])[0]["partitions"][0]["leader_id"]
+        while not (partitions := admin.describe_topics([topic])[0]["partitions"]):
+            assert time.monotonic() < deadline, f"no partition of {topic} is known"
+            time.sleep(0.1)
+        return partitions[0]["leader_id"]
     finally:
         admin.close()
 

@@ -2,9 +2,12 @@
 
 import io
 import select
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 
 import click
 
@@ -124,8 +127,10 @@ def _follow(bus: Bus, topic: Topic, since: float, takes: Callable[[Message], boo
     """Show what comes until the reader leaves. A bus that is away is waited for."""
     follower = bus.follow([topic], since=since)
     away = False
+    interrupted = _Interrupted()
     try:
         while not _reader_left():
+            interrupted.check()
             try:
                 messages = follower.poll(_POLL)
             except BusUnavailableError as error:
@@ -138,6 +143,28 @@ def _follow(bus: Bus, topic: Topic, since: float, takes: Callable[[Message], boo
             show(message for message in messages if takes(message))
     finally:
         follower.close()
+
+
+class _Interrupted:
+    """Ctrl-C that cannot get lost: Python drops a KeyboardInterrupt that falls into a finaliser or a callback."""
+
+    def __init__(self) -> None:
+        self._once = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def check(self) -> None:
+        """Raise what was dropped.
+
+        Raises:
+            KeyboardInterrupt: somebody has pressed Ctrl-C.
+        """
+        if self._once:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self._once = True
+        raise KeyboardInterrupt
 
 
 def _reader_left() -> bool:
