@@ -135,6 +135,8 @@ class Instruments:
 
     def _suspicion(self, slot: int, chance: float, *, convicted: bool) -> Conclusion:
         against = self.against(slot)
+        # Without which signals it would be less unusual: these come first, each group by strength.
+        odd = self._forest.signals(self.scores, slot) if self._forest is not None else []
         confidence = 0.8 if convicted else min(_UNDECIDED, round(chance, 3))
         return Conclusion(
             Status.STRAGGLER if convicted else Status.WATCH,
@@ -142,7 +144,7 @@ class Instruments:
             cause_of_node({}, against).cause,
             severity=Severity.WARNING if convicted else Severity.INFO,
             confidence=confidence,
-            evidence=tuple(against[:4]),
+            evidence=tuple(sorted(against, key=lambda one: one.signal not in odd)[:4]),
         )
 
     def _bad_link(self, slot: int, share: float, *, alone: bool) -> Conclusion:

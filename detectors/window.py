@@ -90,19 +90,10 @@ class Window:
 
     def restore(self, numbering: Numbering) -> None:
         """Give things the numbers that they had before a restart."""
-        self.know(numbering.stages)
+        self._places.stages = {stage: number for number, stage in enumerate(numbering.stages)}
         self._places.parts = {part: number for number, part in enumerate(numbering.parts)}
         self._domains.know(numbering.domains)
         self._signals.know(numbering.signals)
-
-    @property
-    def groups(self) -> list[Stage]:
-        """The stages met so far, by number."""
-        return list(self._places.stages)
-
-    def know(self, groups: Sequence[Stage]) -> None:
-        """Give stages the numbers that they had before a restart."""
-        self._places.stages = {group: number for number, group in enumerate(groups)}
 
     @property
     def beyond(self) -> int:
