@@ -1,0 +1,1 @@
+"""Clusters that guard acts on. Here alone does `remediation` do I/O."""

@@ -1,0 +1,199 @@
+"""Records of `guard.ledger`: every intent before its act, every outcome after it, and why nothing was done.
+
+The ledger is the truth about what guard did: the controller's state is a fold over it. It is kept forever, in one
+partition, so its offsets order everything; the offset of a `leader` record is the epoch of what follows. An intent
+counts only while no newer `leader` record stands before it.
+"""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from remediation.states import NodeState
+
+SCHEMA = "guard.ledger/1"
+
+
+class Act(StrEnum):
+    """What guard can do to the world. `release` undoes a cordon, and is the only one that no breaker stops."""
+
+    CORDON = "cordon"
+    CHECKPOINT = "checkpoint"
+    RESTART = "restart"
+    REPAIR = "repair"
+    RELEASE = "release"
+
+
+class Result(StrEnum):
+    """How an act ended. `unknown` is followed by looking, never by assuming."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+class Entry(Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
+    """What all records have. Times are Unix seconds, of the leader's clock.
+
+    Attributes:
+        id: a hash of what makes the record what it is: the same decision made twice has one id, and counts once.
+        incident: which one; None for what concerns the cluster or guard itself.
+        epoch: offset of the leader record under which it was written; None in the leader record itself.
+    """
+
+    schema: str = SCHEMA
+    id: str
+    cluster: str
+    time: float
+    incident: str | None = None
+    epoch: int | None = None
+
+
+class Leader(Entry, frozen=True, kw_only=True, tag="leader"):
+    """A remediator leads from this record's offset on. `deadline`: the longest act that one before it may be in."""
+
+    process: str
+    deadline: float
+
+
+class Opened(Entry, frozen=True, kw_only=True, tag="opened"):
+    """An incident begins: one per (node, instance) that is not closed."""
+
+    node: str
+    instance: str
+    job: str | None
+    verdict: str
+    cause: str
+    severity: str
+    slowdown: float | None
+    since: float
+
+
+class Moved(Entry, frozen=True, kw_only=True, tag="moved"):
+    """The node of an incident goes from one state to another. `healthy` and `gone` close the incident."""
+
+    before: NodeState
+    after: NodeState
+    reason: str
+
+
+class Intent(Entry, frozen=True, kw_only=True, tag="intent"):
+    """About to act. Not to be begun after `expires`, and over by `deadline` seconds after it began.
+
+    Attributes:
+        subject: the node (cordon, repair, release) or the job (checkpoint, restart).
+        identity: of the node that was observed, so that nothing is done to another of its name.
+        restarts: of the job when the restart was decided: one restart for each number.
+        at_step: of a checkpoint request.
+        attempt: from 1; a failed act is tried again under a new intent, up to the rail's limit.
+        approved_by: the operator, where the mode asks for one.
+    """
+
+    act: Act
+    subject: str
+    identity: str = ""
+    restarts: int | None = None
+    at_step: int | None = None
+    attempt: int = 1
+    expires: float
+    deadline: float
+    approved_by: str | None = None
+    reason: str = ""
+
+
+class Outcome(Entry, frozen=True, kw_only=True, tag="outcome"):
+    """How the act of `intent` (its id) ended, as seen in the world."""
+
+    intent: str
+    result: Result
+    detail: str = ""
+
+
+class Denied(Entry, frozen=True, kw_only=True, tag="denied"):
+    """A rail said no. Written when the answer changes, not at every look."""
+
+    act: Act
+    subject: str
+    rail: str
+    reason: str
+
+
+class Proposed(Entry, frozen=True, kw_only=True, tag="proposed"):
+    """What guard would do, in the modes `recommend` and `approve`. `intent` is the id that an approval names."""
+
+    act: Act
+    subject: str
+    intent: str
+    reason: str
+
+
+class Weighed(Entry, frozen=True, kw_only=True, tag="weighed"):
+    """The economy of a restart: all inputs in seconds of the whole job, and the sum."""
+
+    job: str
+    remaining: float
+    slowdown: float
+    chance_wrong: float
+    restart_cost: float
+    lost_work: float
+    saved: float
+    worth: bool
+
+
+class Alert(Entry, frozen=True, kw_only=True, tag="alert"):
+    """A person is asked to look. `about` is one word (storm, held, blind, refused, …), the dedup key with it."""
+
+    about: str
+    severity: str
+    text: str
+
+
+class Breaker(Entry, frozen=True, kw_only=True, tag="breaker"):
+    """The storm breaker trips or is reset. It survives restarts because it stands here."""
+
+    tripped: bool
+    reason: str
+    by: str | None = None
+
+
+class Applied(Entry, frozen=True, kw_only=True, tag="applied"):
+    """An operator's order was taken (or refused, and why). `order` is its id in `guard.control`."""
+
+    order: str
+    what: str
+    by: str
+    accepted: bool
+    reason: str = ""
+
+
+Record = Leader | Opened | Moved | Intent | Outcome | Denied | Proposed | Weighed | Alert | Breaker | Applied
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+class LedgerError(ValueError):
+    """A record of the ledger that this version cannot read."""
+
+
+def encode(record: Record) -> bytes:
+    """A record as it stands on the bus."""
+    return _encoder.encode(record)
+
+
+def decode(value: bytes) -> Record:
+    """Read a record.
+
+    Raises:
+        LedgerError: it is not one, or of another schema.
+    """
+    try:
+        record = _decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise LedgerError(str(error)) from error
+    if record.schema != SCHEMA:
+        raise LedgerError(f"schema {record.schema!r}, expected {SCHEMA!r}")
+    return record
