@@ -35,7 +35,7 @@ class Result(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Entry(Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
+class Entry(Struct, frozen=True, tag_field="kind", kw_only=True):
     """What all records have. Times are Unix seconds, of the leader's clock.
 
     Attributes:
@@ -53,7 +53,7 @@ class Entry(Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=T
 
 
 class Leader(Entry, frozen=True, kw_only=True, tag="leader"):
-    """A remediator leads from this record's offset on. `deadline`: the longest act that one before it may be in."""
+    """A remediator leads from this record's offset on. `deadline`: the longest act that may be in flight."""
 
     process: str
     deadline: float
