@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import slurm_cluster
 from tools.kafka import available, namespace
 
-pytest_plugins = ["tests.kafka_fixtures"]
+pytest_plugins = ["tests.kafka_fixtures", "tests.slurm_fixtures"]
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "data"
 SERVICES = {
@@ -22,6 +23,7 @@ SERVICES = {
         "tools/provision installs Java and Maven and fetches the jars; tools/kafka/fetch only these",
     ),
     "netns": (namespace.available, "run as root where namespaces may be made, with iproute2: tools/provision"),
+    "slurm": (slurm_cluster.available, "run as root with Slurm's daemons and munge: tools/provision"),
     "root": (lambda: os.geteuid() == 0, "run the tests as root, in a container say"),
 }
 OPTIONAL = {
@@ -42,6 +44,7 @@ def pytest_configure(config):
         known = ", ".join(["all", *SERVICES, *OPTIONAL])
         raise pytest.UsageError(f"GUARD_REQUIRE: {', '.join(sorted(unknown))}: no such service; there are {known}")
     config.addinivalue_line("markers", "needs(service): skipped where the machine lacks it; see tests/conftest.py")
+    config.addinivalue_line("markers", "alone: measures time or the machine, so no other test runs beside it")
 
 
 def pytest_runtest_setup(item):
