@@ -64,6 +64,7 @@ class Opened(Entry, frozen=True, kw_only=True, tag="opened"):
 
     node: str
     instance: str
+    identity: str = ""
     job: str | None
     verdict: str
     cause: str
@@ -122,16 +123,21 @@ class Denied(Entry, frozen=True, kw_only=True, tag="denied"):
 
 
 class Proposed(Entry, frozen=True, kw_only=True, tag="proposed"):
-    """What guard would do, in the modes `recommend` and `approve`. `intent` is the id that an approval names."""
+    """What guard would do, in the modes other than `auto`. `intent` is the id that an approval names."""
 
     act: Act
     subject: str
     intent: str
     reason: str
+    mode: str = ""
 
 
 class Weighed(Entry, frozen=True, kw_only=True, tag="weighed"):
-    """The economy of a restart: all inputs in seconds of the whole job, and the sum."""
+    """The economy of a restart: all inputs in seconds of the whole job, and the sum.
+
+    `saved` is `remaining * slowdown * (1 - chance_wrong) - restart_cost - lost_work`. `step_time` is the job's
+    before the restart, in seconds, by which it is seen later whether it got faster; None where it was not known.
+    """
 
     job: str
     remaining: float
@@ -141,6 +147,37 @@ class Weighed(Entry, frozen=True, kw_only=True, tag="weighed"):
     lost_work: float
     saved: float
     worth: bool
+    step_time: float | None = None
+
+
+class Checkpointed(Entry, frozen=True, kw_only=True, tag="checkpointed"):
+    """What came of a request for a checkpoint: every rank wrote it, or why it is no longer waited for."""
+
+    job: str
+    restarts: int
+    at_step: int | None
+    complete: bool
+    reason: str = ""
+
+
+class Verified(Entry, frozen=True, kw_only=True, tag="verified"):
+    """What became of a restart.
+
+    Attributes:
+        restarts: of the job when the restart was decided.
+        running: it runs again, and not on the node.
+        resumed: the step that it went on from; None where telemetry did not tell.
+        faster: None where it could not be seen.
+        fine: all is as it should be; otherwise an alert stands beside this record.
+    """
+
+    job: str
+    restarts: int
+    running: bool
+    resumed: int | None
+    faster: bool | None
+    fine: bool
+    reason: str = ""
 
 
 class Alert(Entry, frozen=True, kw_only=True, tag="alert"):
@@ -160,16 +197,35 @@ class Breaker(Entry, frozen=True, kw_only=True, tag="breaker"):
 
 
 class Applied(Entry, frozen=True, kw_only=True, tag="applied"):
-    """An operator's order was taken (or refused, and why). `order` is its id in `guard.control`."""
+    """An operator's order was taken (or refused, and why). `order` is its id in `guard.control`.
+
+    `what` is the command, `subject` what it names, `expires` until when an approval stands, in Unix seconds.
+    """
 
     order: str
     what: str
+    subject: str = ""
     by: str
     accepted: bool
+    expires: float | None = None
     reason: str = ""
 
 
-Record = Leader | Opened | Moved | Intent | Outcome | Denied | Proposed | Weighed | Alert | Breaker | Applied
+Record = (
+    Leader
+    | Opened
+    | Moved
+    | Intent
+    | Outcome
+    | Denied
+    | Proposed
+    | Weighed
+    | Checkpointed
+    | Verified
+    | Alert
+    | Breaker
+    | Applied
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
