@@ -9,6 +9,8 @@ import pytest
 
 from tools.bench.agent import MOST_MEMORY, Life, live
 
+pytestmark = pytest.mark.alone
+
 PERIODS = 33
 MEGABYTE = 1 << 20
 

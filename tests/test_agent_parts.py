@@ -3,6 +3,7 @@
 import threading
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,7 @@ def test_a_fleet_does_not_speak_at_once():
         assert 60 < sum(second <= delay < second + 1 for delay in delays) < 200
 
 
+@pytest.mark.alone
 def test_a_collector_that_fails_or_hangs_costs_the_others_nothing():
     let_go = threading.Event()
     good = Source("good", lambda _: Reading(gauges={"host.load1": 1.0}))

@@ -43,6 +43,7 @@ def heard(listener, seconds) -> list[str]:
     return said
 
 
+@pytest.mark.alone
 def test_an_agent_reports_progress_sends_records_and_ends_in_two_seconds(directory):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(str(directory / "notify"))

@@ -6,6 +6,7 @@ from guard.bus.file import FileBus
 from tests.bus_contract import SESSION, BusContract
 
 
+@pytest.mark.alone
 class TestFileBus(BusContract):
     @pytest.fixture
     def make_bus(self, tmp_path):

@@ -41,9 +41,9 @@ def after(paces: list[float]) -> Changes:
     return changes
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(len(PATTERNS)))
 def test_noise_makes_no_change_in_ten_thousand_windows(seed: int) -> None:
-    assert len(after(noise(PATTERNS[seed % len(PATTERNS)], seed, 10_000)).segments) == 1
+    assert len(after(noise(PATTERNS[seed], seed, 10_000)).segments) == 1
 
 
 @pytest.mark.parametrize(

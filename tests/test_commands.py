@@ -51,6 +51,7 @@ def test_help_names_every_command_and_imports_none():
     assert not {"msgspec", "yaml", "numpy", "rich", "sqlite3"} & set(loaded.split())
 
 
+@pytest.mark.alone
 def test_help_is_quick():
     def seconds():
         """Of CPU: what else the machine does at this moment is not the command's fault."""

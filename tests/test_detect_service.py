@@ -180,6 +180,7 @@ def test_bus_that_is_away_is_tried_again(address: str) -> None:
     assert not fails
 
 
+@pytest.mark.alone
 def test_process_ends_within_two_seconds_of_sigterm(tmp_path: Path, address: str) -> None:
     config = tmp_path / "guard.yaml"
     config.write_text(f"bus: '{address}'\ndetect: {{window: 10, lateness: 10, silence: 40}}\n")

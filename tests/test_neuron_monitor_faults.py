@@ -68,6 +68,7 @@ def test_a_signal_that_ended_the_child_is_named(started):
     gap(started(script("kill -9 $$")), "was killed by signal 9")
 
 
+@pytest.mark.alone
 def test_a_child_that_ignores_sigterm_dies_with_its_children(started, tmp_path):
     pids = tmp_path / "pids"
     command = script(f"trap '' TERM; sleep 300 & echo $$ $! > {pids}; while :; do wait; done")

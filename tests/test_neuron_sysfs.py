@@ -207,6 +207,7 @@ def test_nothing_is_ever_written(tree, collector):
     assert {path: path.stat().st_mtime_ns for path in tree.root.rglob("*")} == before
 
 
+@pytest.mark.alone
 def test_a_full_machine_is_read_in_time(tree, collector):
     for device in range(16):
         tree.repairable(device, 0)

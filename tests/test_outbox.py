@@ -167,6 +167,7 @@ def test_a_bus_that_cannot_be_opened_is_tried_again(tmp_path, start, switch, mon
     outbox.close(2)
 
 
+@pytest.mark.alone
 def test_put_never_waits_and_a_stuck_bus_costs_the_oldest_in_memory(switch, start):
     switch.stuck.clear()
     outbox = start()
@@ -190,6 +191,7 @@ def test_close_sends_what_waits(switch, start):
     assert arrived(switch) == list(range(60))
 
 
+@pytest.mark.alone
 def test_close_ends_in_time_when_the_bus_is_away_and_the_next_start_sends_the_rest(switch, start):
     switch.away = True
     outbox = start()

@@ -191,6 +191,7 @@ def test_any_values_give_finite_answers_for_those_compared(own: Floats) -> None:
         assert np.isnan(answer[~there]).all()
 
 
+@pytest.mark.alone
 def test_window_over_ten_thousand_nodes_takes_well_under_a_second() -> None:
     own = np.random.default_rng(1).normal(1.0, 0.005, (10_000, 8))
     own[77] *= 2

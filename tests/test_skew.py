@@ -32,6 +32,7 @@ def test_no_nodes_no_clocks():
     assert not len(clock_skew(latest(np.zeros((0, 4), int), np.zeros((0, 4)))))
 
 
+@pytest.mark.alone
 def test_the_largest_fleet_takes_a_blink():
     chance = np.random.default_rng(1)
     offset = chance.normal(0, 0.001, 62_500)

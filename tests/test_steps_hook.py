@@ -28,9 +28,8 @@ def test_without_an_agent_nothing_happens(capfd, tmp_path):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.needs("root")
 def test_a_full_tmpfs_is_survived(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("root: mounting a small tmpfs needs root")
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=False)
     if mounted.returncode:
         pytest.skip("mount: a tmpfs cannot be mounted here")
