@@ -37,6 +37,7 @@ ABOUT_A_NODE = frozenset({Command.HOLD, Command.RELEASE, Command.CORDON, Command
 Person = Annotated[str, Meta(min_length=1, max_length=100)]
 Words = Annotated[str, Meta(max_length=500)]
 Subject = Annotated[str, Meta(max_length=253)]
+Lasts = Annotated[float, Meta(gt=0, le=2592000)]
 
 
 class OrderError(ValueError):
@@ -53,6 +54,7 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         command: what is to be done.
         subject: the id of a proposed intent (approve, reject) or a node; empty for what concerns everything.
         reason: why, in the person's words.
+        lasts: seconds from `time` after which a pause ends by itself; None: with `resume`.
     """
 
     schema: str = SCHEMA
@@ -62,6 +64,7 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     command: Command
     subject: Subject = ""
     reason: Words = ""
+    lasts: Lasts | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -97,6 +100,8 @@ def decode(line: bytes) -> Order:
         if not getattr(order, field).isprintable():
             raise OrderError(f"characters that do not print - at `$.{field}`")
     _check_subject(order)
+    if order.lasts is not None and order.command is not Command.PAUSE:
+        raise OrderError(f"{order.command} does not end by itself - at `$.lasts`")
     return order
 
 
