@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -107,11 +107,11 @@ class SlurmCluster:
                 process.kill()
         psutil.wait_procs(left, timeout=10)
 
-    def call(self, *command: str, environment: Mapping[str, str] | None = None, check: bool = True) -> str:
+    def call(self, *command: str, check: bool = True) -> str:
         """What one of Slurm's commands prints."""
         done = subprocess.run(
             [program(command[0]) or command[0], *command[1:]],
-            env=self.environment | (environment or {}),
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -122,9 +122,9 @@ class SlurmCluster:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
         return done.stdout
 
-    def submit(self, script: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
+    def submit(self, script: Path, options: Sequence[str] = (), arguments: Sequence[str] = ()) -> str:
         """Hand in a batch job, and return its id."""
-        return self.call("sbatch", "--parsable", *options, str(script), environment=environment).strip()
+        return self.call("sbatch", "--parsable", *options, str(script), *arguments).strip()
 
     def node(self, name: str) -> str:
         """All that the controller says of a node."""

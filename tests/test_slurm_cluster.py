@@ -15,7 +15,7 @@ BATCH = "#!/bin/sh\nsrun sh -c 'echo $SLURMD_NODENAME; sleep 300'\n"
 def job(slurm, tmp_path):
     script = tmp_path / "job.sh"
     script.write_text(BATCH)
-    number = slurm.submit(script, "--nodes=3", f"--output={tmp_path}/out")
+    number = slurm.submit(script, ["--nodes=3", f"--output={tmp_path}/out"])
     slurm.until(lambda: slurm.job(number)[0] == "RUNNING", 10)
     return number
 
@@ -49,7 +49,7 @@ def test_nothing_of_a_cluster_is_left_after_its_end(tmp_path_factory, slurm):
     with SlurmCluster(directory, nodes=1) as cluster:
         script = directory / "job.sh"
         script.write_text(BATCH)
-        number = cluster.submit(script, f"--output={directory}/out")
+        number = cluster.submit(script, [f"--output={directory}/out"])
         cluster.until(lambda: cluster.job(number)[0] == "RUNNING" and bool(cluster.ranks("n1")), 10)
         assert cluster._processes()
     assert cluster._processes() == []
