@@ -1,6 +1,6 @@
 """What remediation is told: the mode of each act, every rail's limit, its default, and why.
 
-``guard.config`` takes :class:`Policy` as the type of its section ``remediate``; the type is the schema. The
+``guard.config`` takes :class:`Policy` as the type of ``remediation.policy``; the type is the schema. The
 defaults are those of a first day: guard watches and writes what it would have done.
 """
 
@@ -164,4 +164,6 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     repair: Annotated[
         RepairChoice, Meta(description="for a drained node that reported a hard fault: none, reboot or replace")
     ] = RepairChoice.NONE
-    maintenance: list[Maintenance] = []
+    maintenance: Annotated[
+        list[Maintenance], Meta(description="times of the week, in UTC, when guard takes nothing out")
+    ] = []
