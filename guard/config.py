@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from detectors.policy import Policy
 from guard.bus.kafka_settings import KafkaSettings
+from guard.remediate.settings import Remediation
 from guard.topics.settings import Topics
 
 Text = Annotated[str, Meta(min_length=1, max_length=253)]
@@ -90,6 +91,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     agent: Agent = Agent()
     detect: Policy = Policy()
     detector: Service = Service()
+    remediation: Remediation = Remediation()
     report: Report = Report()
     kafka: KafkaSettings = KafkaSettings()
     topics: Topics = Topics()

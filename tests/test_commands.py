@@ -18,6 +18,8 @@ from guard.commands.root import run
 COMMANDS = (
     *("agent", "check", "config"),
     *("detect", "report", "explain", "topics"),
+    *("remediate", "actions", "why-not", "approve", "reject", "hold", "release", "cordon", "uncordon"),
+    *("pause", "resume", "breaker"),
     *("tail", "export", "deadletter", "replay"),
     "demo",
     "bench",
@@ -93,7 +95,18 @@ def test_config_prints_what_is_in_force_and_where_from(tmp_path):
 
 def test_config_schema_describes_every_section():
     schema = json.loads(guard("config", "--schema", env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout)
-    sections = ("cluster", "bus", "node", "agent", "detect", "detector", "report", "kafka", "topics")
+    sections = (
+        "cluster",
+        "bus",
+        "node",
+        "agent",
+        "detect",
+        "detector",
+        "remediation",
+        "report",
+        "kafka",
+        "topics",
+    )
     assert set(sections) == set(schema["$defs"]["Config"]["properties"])
     assert schema["$defs"]["Agent"]["properties"]["period"]["default"] == 10.0
     assert schema["$defs"]["Agent"]["additionalProperties"] is False

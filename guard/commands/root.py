@@ -22,6 +22,20 @@ _GROUPS = {
         "explain": ("Show why a node is accused, or why it is not.", "[detect]"),
         "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
     },
+    "Acting": {
+        "remediate": ("Act on verdicts within limits: one leads, others stand by.", ""),
+        "actions": ("Show what guard did, would do, and was kept from.", "[report]"),
+        "why-not": ("Show every rail's answer for a node now.", "[report]"),
+        "approve": ("Let guard do what it proposed.", ""),
+        "reject": ("Do not let guard do what it proposed.", ""),
+        "hold": ("Take a node into your own hands.", ""),
+        "release": ("Give a held node back to work.", ""),
+        "cordon": ("Take a node out of service.", ""),
+        "uncordon": ("Undo guard's cordon of a node.", ""),
+        "pause": ("Stop all acting.", ""),
+        "resume": ("End a pause.", ""),
+        "breaker": ("Reset the storm breaker.", ""),
+    },
     "Records": {
         "tail": ("Show the newest records of a topic, and what comes.", ""),
         "export": ("Write a topic to a file for notebooks.", "[export]"),
@@ -37,7 +51,10 @@ _GROUPS = {
 
 _COMMANDS = {name: told for group in _GROUPS.values() for name, told in group.items()}
 
-_OURS = ("guard", "collectors", "detectors", "simulation")
+_ORDERS = ("approve", "reject", "hold", "release", "cordon", "uncordon", "pause", "resume", "breaker")
+"""They differ in a word, so they share a module, and each is there by its own name."""
+
+_OURS = ("guard", "collectors", "detectors", "remediation", "simulation")
 _MISTAKE = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -64,7 +81,10 @@ class _Lazy(click.Group):
 
 def _load(name: str) -> click.Command:
     try:
-        loaded: click.Command = importlib.import_module(f"guard.commands.{name}").command
+        if name in _ORDERS:
+            loaded: click.Command = getattr(importlib.import_module("guard.commands.orders"), name)
+        else:
+            loaded = importlib.import_module(f"guard.commands.{name.replace('-', '_')}").command
     except ImportError as error:
         raise _explained(error, name) from error
     return loaded
