@@ -123,13 +123,17 @@ class Denied(Entry, frozen=True, kw_only=True, tag="denied"):
 
 
 class Proposed(Entry, frozen=True, kw_only=True, tag="proposed"):
-    """What guard would do, in the modes other than `auto`. `intent` is the id that an approval names."""
+    """What guard would do, in the modes other than `auto`. `intent` is the id that an approval names.
+
+    `restarts` is the job's, of a restart: an approval is for that one.
+    """
 
     act: Act
     subject: str
     intent: str
     reason: str
     mode: str = ""
+    restarts: int | None = None
 
 
 class Weighed(Entry, frozen=True, kw_only=True, tag="weighed"):
@@ -168,7 +172,7 @@ class Verified(Entry, frozen=True, kw_only=True, tag="verified"):
         running: it runs again, and not on the node.
         resumed: the step that it went on from; None where telemetry did not tell.
         faster: None where it could not be seen.
-        fine: all is as it should be; otherwise an alert stands beside this record.
+        fine: all is as it should be; otherwise an alert stands beside this record, unless the job has ended.
     """
 
     job: str
