@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from tests import slurm_cluster
+from tests import kube_programs, slurm_cluster
 from tools.kafka import available, namespace
 
-pytest_plugins = ["tests.kafka_fixtures", "tests.slurm_fixtures"]
+pytest_plugins = ["tests.kafka_fixtures", "tests.kube_fixtures", "tests.slurm_fixtures"]
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "data"
 SERVICES = {
@@ -24,6 +25,10 @@ SERVICES = {
     ),
     "netns": (namespace.available, "run as root where namespaces may be made, with iproute2: tools/provision"),
     "slurm": (slurm_cluster.available, "run as root with Slurm's daemons and munge: tools/provision"),
+    "kubernetes": (
+        kube_programs.available,
+        "tools/provision installs etcd and builds Kubernetes; tools/kube/build the latter, with Go",
+    ),
     "root": (lambda: os.geteuid() == 0, "run the tests as root, in a container say"),
 }
 OPTIONAL = {
@@ -31,6 +36,10 @@ OPTIONAL = {
     "captures": (CAPTURES.is_dir, "lay real captures beside the checkout, in ../shared/data"),
 }
 _missing: dict[str, int] = {}
+
+# How long an example takes is the machine's matter, and what else runs on it: timeouts end what hangs.
+settings.register_profile("guard", deadline=None)
+settings.load_profile("guard")
 
 
 def required(service: str) -> bool:
