@@ -14,8 +14,8 @@ import math
 
 from scipy import special
 
-SHARES = 2
-"""Paths that can accuse by time: the fast and the slow one. Each gets the same share of the budget."""
+SHARES = 3
+"""Paths that can accuse by time: fast, slow, and spells that recur. Each gets the same share of the budget."""
 
 _DAY = 86_400.0
 

@@ -37,13 +37,14 @@ class Fast:
         self._severe = np.zeros((0, max(runs)), dtype=np.float32)
         self._first = np.zeros(0)
 
-    def push(self, ratio: Floats, score: Floats, start: float) -> Flags:
+    def push(self, ratio: Floats, score: Floats, start: float, of_host: Flags | None = None) -> Flags:
         """Note one window that began at `start` (Unix seconds).
 
         Args:
             ratio: of each node over its peers' median; NaN where it was not compared.
             score: the same in robust standard deviations.
             start: when the window began, Unix seconds.
+            of_host: whose excess is mostly the host's: more of it is needed to be severe.
 
         Returns:
             Nodes that deviated largely in it.
@@ -56,7 +57,8 @@ class Fast:
         for history in (self._large, self._severe):
             history[rows, 1:] = history[rows, :-1]
         self._large[rows, 0] = large[rows]
-        self._severe[rows, 0] = np.where(ratio > self._rule.severe_ratio, score, 0.0)[rows]
+        least = self._rule.severe_ratio if of_host is None else self._severe_ratio(of_host)
+        self._severe[rows, 0] = np.where(ratio > least, score, 0.0)[rows]
         return large
 
     def held(self) -> Flags:
@@ -85,6 +87,9 @@ class Fast:
         self._first = np.frombuffer(state.first).copy()
         self._large = np.frombuffer(state.large, bool).reshape(-1, self._large.shape[1]).copy()
         self._severe = np.frombuffer(state.severe, np.float32).reshape(-1, self._severe.shape[1]).copy()
+
+    def _severe_ratio(self, of_host: Flags) -> Floats:
+        return np.where(of_host, self._rule.host_ratio, self._rule.severe_ratio)
 
     def _reach(self, slots: int) -> None:
         more = slots - len(self._first)

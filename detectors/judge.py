@@ -15,24 +15,23 @@ from detectors.board import Conclusion
 from detectors.case import Case, conclude
 from detectors.cohorts import Cohorts, Grouping
 from detectors.elasticity import Elasticity, ElasticityState
-from detectors.fast import Fast, FastState, without_slowest
+from detectors.gathering import Gathering, GatheringState
 from detectors.instruments import Instruments, InstrumentsState
 from detectors.observed import Flags, Floats, Integers, Observed, Totals
 from detectors.pace import Pace, PaceState
 from detectors.policy import Policy
-from detectors.residuals import Residuals, Work, middle, residuals, work_of
-from detectors.sequential import SCALES, Sequential, SequentialState
-from detectors.spell import Spell, SpellState
+from detectors.residuals import Residuals, Work, residuals, work_of
 from detectors.step_model import Places, recovered
 from detectors.together import Together, together
 from detectors.verdict import Cause, Role
 from detectors.writes import Writes, WritesState
 
-_MEMORY = 0.95
-"""Weight that a node's usual residual keeps when the next window comes: some twenty windows count."""
-
 _GATHERING = 0.25
 """Share of the evidence that convicts from which on a node counts as one of those who slowed together."""
+
+
+_MOST_CHARGED = 256
+"""Nodes whose cost is computed in a window, the strongest first. If more slow down, none is at fault."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -85,14 +84,11 @@ class JudgeState(msgspec.Struct):
     """What a snapshot holds."""
 
     elasticity: ElasticityState
-    fast: FastState
-    slow: SequentialState
-    spell: SpellState
+    gathering: GatheringState
     pace: PaceState
     instruments: InstrumentsState
     writes: WritesState
     seen: bytes
-    usual: bytes
 
 
 class Judge:
@@ -100,22 +96,19 @@ class Judge:
 
     def __init__(self, policy: Policy, parts: Parts = ALL_PARTS) -> None:
         self._policy, self._parts = policy, parts
-        self._bar = budget.bar(budget.per_check(policy.budget, policy.window, len(SCALES)))
+        self._gathering = Gathering(policy)
         self._grouping = Grouping(policy.peers, stages=parts.stages)
         self._elasticity = Elasticity()
-        self._fast = Fast(policy.fast, budget.per_check(policy.budget, policy.window, checks=2))
         self._writes = Writes(policy)
-        self._slow = Sequential(self._bar)
-        self._spell = Spell()
         self._pace = Pace()
-        self._instruments = Instruments(self._bar, policy, forest=parts.forest)
+        self._instruments = Instruments(self._gathering.bar, policy, forest=parts.forest)
         self._seen = np.zeros(0, dtype=np.int64)
-        self._usual = np.zeros(0)
 
     def judge(self, observed: Observed) -> Reading:
         """Judge one window."""
         totals, policy = observed.totals, self._policy
-        self._reach(*totals.count.shape)
+        self._reach(len(totals.count))
+        self._gathering.spell.reach(*totals.count.shape)
         cohorts = self._grouping.find(totals, observed.among)
         work = work_of(totals, observed.among)
         expected = self._elasticity.expected(totals, work, cohorts) if self._parts.work else 0 * work.own
@@ -124,15 +117,17 @@ class Judge:
         self._pace.note(work, observed.among, step_time, observed.start)
         margin = self._margin(cohorts)
         warm = self._warm(found)
-        large = self._gather(warm, margin, work, cohorts, observed)
-        evidence = self._slow.log()
+        self._gathering.push(warm, margin, work, cohorts, observed)
+        evidence = self._gathering.log()
         crowd = self._crowd(evidence, cohorts, observed)
-        case = Case(found, cohorts, work, totals, crowd, self._spell, self._instruments, self._bar, policy)
+        bar, spell = self._gathering.bar, self._gathering.spell
+        case = Case(found, cohorts, work, totals, crowd, spell, self._instruments, bar, policy)
         suspects = self._suspects(evidence, found)
+        self._charge(warm, evidence, suspects, totals, step_time)
         long = not np.isnan(self._pace.transfer_since())
         self._instruments.push(observed, cohorts.number, suspects, long=long, blind=bool(np.isnan(work.own).all()))
         self._writes.push(totals, observed.among, cohorts, observed.start)
-        conclusions = self._conclude(case, suspects, evidence, observed) or self._without_times(
+        conclusions = self._conclude(case, suspects, evidence) or self._without_times(
             observed, work, cohorts, step_time
         )
         well = ~np.isnan(found.log) & (found.log <= margin)
@@ -143,8 +138,8 @@ class Judge:
             work,
             margin,
             evidence,
-            self._bar,
-            large,
+            bar,
+            self._gathering.large,
             well,
             crowd,
             long,
@@ -158,25 +153,24 @@ class Judge:
 
     def since(self, slot: int) -> float:
         """When the evidence against a node began to gather, Unix seconds."""
-        return self._slow.since(slot)
+        return self._gathering.since(slot)
 
     def windows(self, slot: int) -> int:
         """Windows since then."""
-        return self._slow.windows(slot)
+        return self._gathering.windows(slot)
 
     def acquit(self, slots: Integers) -> None:
         """Begin anew with nodes that have shown that they are well."""
-        for part in (self._fast, self._slow, self._spell, self._writes):
-            part.clear(slots)
+        self._gathering.clear(slots)
+        self._writes.clear(slots)
 
     def vacate(self, slot: int) -> None:
         """Forget a slot whose node has left."""
         if slot < len(self._seen):
-            self.acquit(np.array([slot]))
-            self._slow.vacate(slot)
+            self._gathering.vacate(slot)
+            self._writes.clear(np.array([slot]))
             self._instruments.vacate(slot)
             self._seen[slot] = 0
-            self._usual[slot] = 0.0
 
     @property
     def settled(self) -> bool:
@@ -191,33 +185,26 @@ class Judge:
         """All of it."""
         return JudgeState(
             self._elasticity.freeze(),
-            self._fast.freeze(),
-            self._slow.freeze(),
-            self._spell.freeze(),
+            self._gathering.freeze(),
             self._pace.freeze(),
             self._instruments.freeze(),
             self._writes.freeze(),
             self._seen.tobytes(),
-            self._usual.tobytes(),
         )
 
     def restore(self, state: JudgeState) -> None:
         """Go on from there."""
         self._elasticity.restore(state.elasticity)
-        self._fast.restore(state.fast)
-        self._slow.restore(state.slow)
-        self._spell.restore(state.spell)
+        self._gathering.restore(state.gathering)
         self._pace.restore(state.pace)
         self._instruments.restore(state.instruments)
         self._writes.restore(state.writes)
         self._seen = np.frombuffer(state.seen, np.int64).copy()
-        self._usual = np.frombuffer(state.usual).copy()
 
-    def _reach(self, slots: int, ranks: int) -> None:
+    def _reach(self, slots: int) -> None:
         more = slots - len(self._seen)
         if more > 0:
-            self._seen, self._usual = np.pad(self._seen, (0, more)), np.pad(self._usual, (0, more))
-        self._spell.reach(slots, ranks)
+            self._seen = np.pad(self._seen, (0, more))
 
     def _margin(self, cohorts: Cohorts) -> Floats:
         known = np.unique(cohorts.peers)
@@ -235,58 +222,33 @@ class Judge:
         )
         return Residuals(log, scale, found.rank, own, typical, found.beyond)
 
-    def _gather(self, warm: Residuals, margin: Floats, work: Work, cohorts: Cohorts, observed: Observed) -> Flags:
-        """Add the window to the evidence.
-
-        Returns:
-            Nodes with a large deviation.
-        """
-        here = np.flatnonzero(~np.isnan(warm.log))
-        self._usual[here] += (1 - _MEMORY) * (warm.log[here] - self._usual[here])
-        large = self._fast.push(without_slowest(warm, observed.totals), warm.log / warm.scale, observed.start)
-        self._slow.push(warm.own, warm.typical, margin, observed.start)
-        quiet = self._slow.quiet()[: len(margin)] & ~large
-        self._spell.clear(np.flatnonzero(quiet))
-        open_ = np.flatnonzero(~quiet & ~np.isnan(warm.log))
-        if len(open_):
-            mine = _of_rank(work.sections, warm.rank)
-            others = middle(mine, cohorts)
-            beyond = work.own[open_] * (1 - np.exp(-warm.beyond[open_]))
-            times = np.stack([warm.own[open_], warm.typical[open_]], axis=1)
-            self._spell.push(open_, times, np.stack([mine[open_], others[open_]], axis=1), beyond)
-        return large
-
     def _crowd(self, evidence: Floats, cohorts: Cohorts, observed: Observed) -> Together:
-        off = (evidence >= _GATHERING * self._bar) | self._fast.held()
+        off = (evidence >= _GATHERING * self._gathering.bar) | self._gathering.held()
         return together(off, cohorts.number, observed.domains, self._policy.common)
 
     def _suspects(self, evidence: Floats, found: Residuals) -> Flags:
         suspects = np.zeros(len(evidence), dtype=bool)
         if self._parts.slow:
-            suspects |= evidence >= self._bar
+            suspects |= evidence >= self._gathering.bar
         if self._parts.fast:
-            suspects |= self._fast.held()
+            suspects |= self._gathering.held()
         return suspects & ~np.isnan(found.log)
 
-    def _conclude(
-        self, case: Case, suspects: Flags, evidence: Floats, observed: Observed
-    ) -> dict[int, Conclusion]:
+    def _conclude(self, case: Case, suspects: Flags, evidence: Floats) -> dict[int, Conclusion]:
         """Say what each suspect is."""
         who = [int(slot) for slot in np.flatnonzero(suspects)]
         if not who:
             return {}
-        # Usual times, not this window's: where batches differ, some healthy node is slow by chance in each.
-        own = case.found.typical * np.exp(self._usual[: len(evidence)])
-        for slot in who:
-            own[slot] = case.found.typical[slot] * self._spell.ratio(slot)
-        saved = self._saved(own, case.found.typical, suspects, observed.totals)
-        order = sorted(who, key=lambda slot: (-evidence[slot], -saved[slot], slot))
+        spell = self._gathering.spell
+        order = sorted(who, key=lambda slot: (-evidence[slot], -(spell.slowdown(slot) or 0.0), slot))
         conclusions = {}
         for slot in order:
-            step_time = self._pace.step_time(self.since(slot))
-            slowdown = min(1.0, float(saved[slot]) / step_time) if step_time else None
             conclusions[slot] = conclude(
-                case, slot, slowdown=slowdown, evidence=float(evidence[slot]), windows=self.windows(slot)
+                case,
+                slot,
+                slowdown=spell.slowdown(slot),
+                evidence=float(evidence[slot]),
+                windows=self.windows(slot),
             )
         return conclusions
 
@@ -306,16 +268,26 @@ class Judge:
             return self._instruments.suspects(observed.active, observed.priors)
         return {}
 
-    def _saved(self, own: Floats, typical: Floats, suspects: Flags, totals: Totals) -> Floats:
-        if not self._parts.what_if:
-            return np.where(suspects, np.maximum(0.0, own - typical), 0.0)
-        return recovered(own, typical, suspects, Places(totals.pipeline[:, 0], totals.depth[:, 0]))
-
-
-def _of_rank(sections: Floats, rank: Integers) -> Floats:
-    """Seconds per step of each node's chosen rank, nodes by sections."""
-    chosen: Floats = sections[:, np.arange(len(rank)), rank].T
-    return chosen
+    def _charge(
+        self, warm: Residuals, evidence: Floats, suspects: Flags, totals: Totals, step_time: float | None
+    ) -> None:
+        """Note what this window's steps took longer for the nodes that evidence gathers against."""
+        gathering = self._gathering
+        slots = np.flatnonzero(
+            (suspects | (evidence >= _GATHERING * gathering.bar) | gathering.large) & ~np.isnan(warm.log)
+        )
+        if not len(slots) or not step_time:
+            return
+        slots = slots[np.argsort(-evidence[slots], kind="stable")[:_MOST_CHARGED]]
+        candidates = np.zeros(len(evidence), dtype=bool)
+        candidates[slots] = True
+        if self._parts.what_if:
+            saved = recovered(
+                warm.own, warm.typical, candidates, Places(totals.pipeline[:, 0], totals.depth[:, 0])
+            )
+        else:
+            saved = np.maximum(0.0, warm.own - warm.typical)
+        gathering.spell.charge(slots, saved[slots], step_time)
 
 
 def _step_time(totals: Totals, among: Flags) -> float | None:

@@ -42,6 +42,7 @@ class PaceState(msgspec.Struct):
     first: list[float]
     recent: list[float]
     steps: list[tuple[float, float]]
+    own: list[float]
     since: float
     flags: list[tuple[float, bool]]
 
@@ -53,6 +54,7 @@ class Pace:
         self._first: list[float] = []
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self._steps: deque[tuple[float, float]] = deque(maxlen=4 * _FIRST)
+        self._own: deque[float] = deque(maxlen=_FIRST)
         self._since = float("nan")
         self._flags: deque[tuple[float, bool]] = deque(maxlen=_RECENT)
 
@@ -60,6 +62,10 @@ class Pace:
         """Take in one window that began at `start`."""
         if step_time is not None:
             self._steps.append((start, step_time))
+        own = work.own[among]
+        own = own[~np.isnan(own)]
+        if len(own):
+            self._own.append(float(np.median(own)))
         waits = work.sections[_COLLECTIVE][among]
         waits = waits[~np.isnan(waits)]
         if not len(waits):
@@ -69,13 +75,6 @@ class Pace:
         if len(self._first) < _FIRST:
             self._first.append(transfer)
         self._date(transfer, step_time, start)
-
-    def step_time(self, since: float) -> float | None:
-        """The mean step time of the windows that began at `since` or later, of the newest at least."""
-        times = [time for start, time in self._steps if start >= since]
-        if not times:
-            return self._steps[-1][1] if self._steps else None
-        return sum(times) / len(times)
 
     def slowed(self) -> bool:
         """Whether steps take longer than they did at first, by more than they vary."""
@@ -88,8 +87,11 @@ class Pace:
         return median(times[-_RECENT:]) > usual * max(_SLOWED, math.exp(3 * apart))
 
     def unsteadiness(self) -> float | None:
-        """Robust spread of the job's step time from window to window, as a log; None until it is known."""
-        times = np.array([time for _, time in self._steps])[-_FIRST:]
+        """Robust spread of the typical own work per step from window to window, as a log; None until it is known.
+
+        Of the step time, where no own work is known: that one moves with every culprit.
+        """
+        times = np.array(self._own or [time for _, time in self._steps])[-_FIRST:]
         if len(times) < _RECENT:
             return None
         apart = np.abs(np.diff(np.log(times)))
@@ -121,12 +123,20 @@ class Pace:
 
     def freeze(self) -> PaceState:
         """All of it."""
-        return PaceState(list(self._first), list(self._recent), list(self._steps), self._since, list(self._flags))
+        return PaceState(
+            list(self._first),
+            list(self._recent),
+            list(self._steps),
+            list(self._own),
+            self._since,
+            list(self._flags),
+        )
 
     def restore(self, state: PaceState) -> None:
         """Go on from there."""
         self._first = list(state.first)
         self._recent.extend(state.recent)
         self._steps.extend((start, time) for start, time in state.steps)
+        self._own.extend(state.own)
         self._since = state.since
         self._flags.extend((start, long) for start, long in state.flags)

@@ -21,7 +21,7 @@ from detectors.standing import Grounds
 from detectors.verdict import Verdict
 from detectors.window import Numbering
 
-_VERSION = 3
+_VERSION = 4
 
 
 class JobState(msgspec.Struct):

@@ -17,6 +17,7 @@ class SpellState(msgspec.Struct):
     sections: bytes
     ranks: bytes
     width: int
+    cost: bytes
 
 
 class Spell:
@@ -29,6 +30,7 @@ class Spell:
         self._times = np.zeros((0, 2))
         self._sections = np.zeros((0, 2, len(SECTIONS)))
         self._ranks = np.zeros((0, 0), dtype=np.float32)
+        self._cost = np.zeros((0, 2))
 
     def push(self, slots: Integers, times: Floats, sections: Floats, ranks: Floats) -> None:
         """Add one window of these slots. Seconds per step; the first axis of every array is theirs.
@@ -42,6 +44,22 @@ class Spell:
         self._times[slots] += times
         self._sections[slots] += np.nan_to_num(sections)
         self._ranks[slots, : ranks.shape[1]] += np.nan_to_num(ranks)
+
+    def charge(self, slots: Integers, saved: Floats, step_time: float) -> None:
+        """Add what one window's steps took longer for each of these.
+
+        Args:
+            slots: whose.
+            saved: seconds per step that would have gone had it been typical.
+            step_time: seconds.
+        """
+        self._cost[slots, 0] += saved
+        self._cost[slots, 1] += step_time
+
+    def slowdown(self, slot: int) -> float | None:
+        """Share of the step time that would go were the node typical; None where nothing was charged."""
+        saved, whole = self._cost[slot]
+        return min(1.0, float(saved / whole)) if whole > 0 else None
 
     def ratio(self, slot: int) -> float:
         """Own work over what is typical; 1 where nothing was added."""
@@ -63,23 +81,29 @@ class Spell:
         self._times[slots] = 0.0
         self._sections[slots] = 0.0
         self._ranks[slots] = 0.0
+        self._cost[slots] = 0.0
 
     def reach(self, slots: int, ranks: int) -> None:
         """Make room."""
         more, wider = max(0, slots - len(self._times)), max(0, ranks - self._ranks.shape[1])
         if more or wider:
-            self._times = np.pad(self._times, ((0, more), (0, 0)))
+            self._times, self._cost = (np.pad(one, ((0, more), (0, 0))) for one in (self._times, self._cost))
             self._sections = np.pad(self._sections, ((0, more), (0, 0), (0, 0)))
             self._ranks = np.pad(self._ranks, ((0, more), (0, wider)))
 
     def freeze(self) -> SpellState:
         """All of it."""
         return SpellState(
-            self._times.tobytes(), self._sections.tobytes(), self._ranks.tobytes(), self._ranks.shape[1]
+            self._times.tobytes(),
+            self._sections.tobytes(),
+            self._ranks.tobytes(),
+            self._ranks.shape[1],
+            self._cost.tobytes(),
         )
 
     def restore(self, state: SpellState) -> None:
         """Go on from there."""
         self._times = np.frombuffer(state.times).reshape(-1, 2).copy()
         self._sections = np.frombuffer(state.sections).reshape(-1, 2, len(SECTIONS)).copy()
+        self._cost = np.frombuffer(state.cost).reshape(-1, 2).copy()
         self._ranks = np.frombuffer(state.ranks, np.float32).reshape(len(self._times), state.width).copy()

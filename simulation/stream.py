@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectors.telemetry import Fault as Reported
+from detectors.alignment import in_step
 from detectors.observed import Latest, Observed
+from detectors.pace import Pace
+from detectors.residuals import work_of
 from simulation.case import START, Case, FaultKind
 from simulation.layout import layout
 from simulation.newest import Newest
@@ -91,6 +94,7 @@ def reported(case: Case, period: int) -> dict[int, tuple[Reported, ...]]:
 class _Stream:
     def __init__(self, case: Case, seconds: float) -> None:
         self.case, self.layout, self.drawn = case, layout(case.shape), draw(case)
+        self.pace = Pace()
         self.cut = spans(case, self.drawn.plan, self.drawn.steps, seconds)
         if len(self.cut.starts):
             self.sums = Sums(case, self.drawn.plan, self.drawn.steps, self.drawn.measured, self.cut)
@@ -99,12 +103,17 @@ class _Stream:
         active = self.sums.periods[index] > 0
         rack = self.layout.rack
         ultraserver = np.arange(len(rack), dtype=np.int32) // ULTRASERVER
+        start = START + int(self.cut.starts[index]) * self.case.period
+        totals = self.sums.totals(index, self.layout)
+        # As in `detectors.job`: how steady the work is tells which shifted ranges of steps can be compared.
+        _, among = in_step(totals, active, self.pace.unsteadiness())
+        self.pace.note(work_of(totals, among), among, None, start)
         return Observed(
-            start=START + int(self.cut.starts[index]) * self.case.period,
+            start=start,
             end=START + int(self.cut.stops[index]) * self.case.period,
-            totals=self.sums.totals(index, self.layout),
+            totals=totals,
             signals=self.sums.signals.window(index),
-            among=self.sums.among[index],
+            among=among,
             active=active,
             domains={"rack": rack, "ultraserver": ultraserver},
         )

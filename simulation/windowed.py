@@ -54,7 +54,6 @@ class Sums:
         periods: heard of each node, windows by nodes.
         count, first, last, duration, slowest: of steps, windows by nodes.
         work: windows by nodes by ranks; `sections`: windows by sections by nodes by ranks.
-        among: nodes that did the same steps, windows by nodes.
         signals: of all windows.
     """
 
@@ -69,7 +68,6 @@ class Sums:
         self.last = _ends(np.fmax, np.where(cut.heard, steps.last, np.nan), cut)
         self.duration = cut.sum(steps.duration * cut.heard)
         self.slowest = np.maximum.reduceat((steps.slowest * cut.heard)[: cut.stops[-1]], cut.starts, axis=0)
-        self.among = self._in_step()
         silent = self.count[:, :, None] == 0
         self.work = np.where(silent, 0, cut.sum(steps.work * wide) if plan.given else np.nan)
         if case.sections and case.synced:
@@ -103,17 +101,6 @@ class Sums:
             pipeline=placed(layout.replica),
             device=placed(layout.device),
         )
-
-    def _in_step(self) -> Flags:
-        """Tell which nodes did the same steps as the typical one, to one at either end: windows by nodes."""
-        stepped = self.count > 0
-        same = stepped.copy()
-        middle = np.maximum(stepped.sum(axis=1) - 1, 0) // 2
-        for column in (self.first, self.last, self.count):
-            ordered = np.sort(np.where(stepped, column, np.inf), axis=1)
-            typical = np.take_along_axis(ordered, middle[:, None], axis=1)
-            same &= np.abs(np.where(stepped, column, -np.inf) - typical) <= 1
-        return np.asarray(same)
 
 
 @dataclass(frozen=True, slots=True)
