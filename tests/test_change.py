@@ -50,7 +50,7 @@ def test_noise_makes_no_change_in_ten_thousand_windows(seed: int) -> None:
     ("ratio", "sd"), [(1.05, 0.003), (1.05, 0.01), (1.1, 0.01), (1.5, 0.05), (3.0, 0.05), (0.7, 0.01)]
 )
 @given(seed=st.integers(0, 2**32), onset=st.integers(20, 400))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_change_is_dated_within_a_few_windows(ratio: float, sd: float, seed: int, onset: int) -> None:
     chance = np.random.default_rng(seed)
     changes = Changes()
@@ -73,7 +73,7 @@ def test_change_is_dated_within_a_few_windows(ratio: float, sd: float, seed: int
     length=st.integers(1, 2),
     factor=st.sampled_from([0.01, 0.5, 2.0, 10.0, 1e6]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_one_off_never_makes_a_change(seed: int, place: int, length: int, factor: float) -> None:
     paces = (0.005 * np.random.default_rng(seed).standard_normal(300)).tolist()
     for index in range(place, min(place + length, 300)):
@@ -149,7 +149,7 @@ def test_any_step_times_do(values: list[float]) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 399))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_going_on_from_a_snapshot_is_the_same(seed: int, cut: int) -> None:
     chance = np.random.default_rng(seed)
     paces = [0.2 * (index // 150) + 0.02 * float(chance.standard_normal()) for index in range(400)]

@@ -17,7 +17,7 @@ from guard.bus import Outgoing, Topic, open_bus
 from guard.bus.kafka_settings import KafkaSettings
 from guard.commands.explain import command
 from guard.replay import in_order, replay
-from simulation.case import Case, Fault, FaultKind
+from simulation.case import Case, Fault, FaultKind, Shape
 from simulation.records import records
 from tests.fleet import QUICK, START, Fleet, slow_from
 
@@ -127,7 +127,7 @@ def test_hints_where_times_cannot_tell(explain: Explain) -> None:
 def test_a_slow_link_and_a_rack_and_a_hang(explain: Explain) -> None:
     def case(kind: FaultKind, nodes: tuple[int, ...] = (3,)) -> list[Telemetry]:
         fault = Fault(kind, nodes, start=600.0, factor=1.5)
-        return list(records(Case(seed=3, name="j", minutes=20, faults=(fault,))))
+        return list(records(Case(seed=3, name="j", shape=Shape(12), minutes=20, faults=(fault,))))
 
     shown = explain.told(case(FaultKind.LINK), "node-0003")
     assert "node-0003 has a slow link" in shown

@@ -9,7 +9,7 @@ import msgspec
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.telemetry import RecordError, decode_compared, encode
@@ -159,6 +159,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("topic", list(COLUMNS))
+@settings(max_examples=30)
 @given(
     changes=st.dictionaries(
         st.sampled_from(["seq", "time", "since", "job", "rank", "gauges", "device", "x"]), JSON

@@ -307,7 +307,7 @@ def scenes() -> st.SearchStrategy[Scene]:
 
 
 @given(scenes(), st.integers(0, 2**32))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_order_of_nodes_does_not_matter(scene: Scene, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(scene.nodes)
     latest = scene.latest
@@ -327,7 +327,7 @@ def test_order_of_nodes_does_not_matter(scene: Scene, seed: int) -> None:
 
 
 @given(scenes())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_only_what_is_known_accuses(scene: Scene) -> None:
     hang = scene.look()
     if hang is None:

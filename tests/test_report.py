@@ -5,7 +5,7 @@ import unicodedata
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.verdict import (
@@ -237,6 +237,7 @@ JOBS = st.builds(
 VALUES = st.one_of(VERDICTS.map(encode), JOBS.map(encode), st.binary(max_size=20), st.none())
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(VALUES, NUMBERS), max_size=6), NUMBERS)
 def test_any_state_gives_a_report_whose_exit_code_is_1_exactly_when_somebody_is_accused(
     values: list[tuple[bytes | None, float]], now: float

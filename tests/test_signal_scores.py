@@ -117,7 +117,7 @@ def test_rare_events_are_judged_by_their_count():
 odd_numbers = st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e300, -1e300, 1e-300, np.nan, np.inf, -np.inf])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 9), st.lists(st.lists(odd_numbers, min_size=9, max_size=9), min_size=0, max_size=9), st.data()
 )
@@ -148,7 +148,7 @@ def test_constant_equal_and_unknown_columns_and_few_nodes_raise_no_alarm():
             assert scores.strength(0) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000))
 def test_order_of_nodes_changes_nothing(seed):
     chance = np.random.default_rng(seed)

@@ -44,13 +44,17 @@ def arrivals(seed: int) -> list[Telemetry]:
     return records
 
 
-def told(sayings: list[Saying], job: str | None) -> list[bytes]:
+def about(sayings: list[Saying], job: str | None) -> list[Saying]:
     def of(saying: Saying) -> str | None:
         if isinstance(saying, JobVerdict):
             return saying.job
         return saying.job.id if saying.job else None
 
-    return [encode(saying) for saying in sayings if of(saying) == job]
+    return [saying for saying in sayings if of(saying) == job]
+
+
+def told(sayings: list[Saying], job: str | None) -> list[bytes]:
+    return [encode(saying) for saying in about(sayings, job)]
 
 
 class Undisturbed:
@@ -61,15 +65,17 @@ class Undisturbed:
         self.snapshot: Snapshot | None = None
         self.around = (0, 0)
         self.detector = Detector(QUICK)
+        after = 0
         for number, record in enumerate(records):
-            before = len(told(self.sayings, job))
-            self.sayings += self.detector.fold([record])
+            said, before = self.detector.fold([record]), after
+            self.sayings += said
+            after += len(about(said, job))
             if number in wants:
                 self.detector.want_snapshots()
             for snapshot in self.detector.snapshots():
                 if number < cut and snapshot.job == job:
                     self.snapshot = snapshot
-                    self.around = (before, len(told(self.sayings, job)))
+                    self.around = (before, after)
         self.sayings += self.detector.finish()
 
 
