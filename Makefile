@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install check test demo bench clean
+.PHONY: help install check test quick demo bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,6 +8,7 @@ help:
 	@echo "make install   .venv with the command guard, from the pinned and hashed requirements"
 	@echo "make demo      train on a few local processes, slow one, and see it named"
 	@echo "make test      all tests; GUARD_REQUIRE=all fails instead of skipping what needs a service"
+	@echo "make quick     the tests that need no service"
 	@echo "make check     format, lint, types, and the import rule"
 	@echo "make bench     measure everything and write docs/benchmarks.md"
 
@@ -26,7 +27,10 @@ check: install
 	$(BIN)/pytest -q tests/test_imports.py
 
 test: install
-	$(BIN)/pytest $(PYTEST)
+	tools/test $(PYTEST)
+
+quick: install
+	tools/test --quick $(PYTEST)
 
 demo: install
 	$(BIN)/guard demo $(DEMO)

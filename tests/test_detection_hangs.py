@@ -1,5 +1,6 @@
 """Jobs that stop, go on again, and hardware that reports a hard error: told by records."""
 
+from functools import cache
 from itertools import chain
 
 from detectors.hang_policy import HangPolicy
@@ -17,11 +18,18 @@ RESUMED = 700.0
 """Seconds after which steps go on again."""
 
 
+@cache
+def stuck() -> Told:
+    """What is said of it as long as it lasts."""
+    return told(STUCK)
+
+
+@cache
 def resumed() -> Told:
     """A job that hangs for a while, and then goes on where it was."""
-    stuck = until(records(STUCK), RESUMED)
+    before = until(records(STUCK), RESUMED)
     rest = later(since(records(job(minutes=18)), ONSET), RESUMED - ONSET)
-    return told(chain(stuck, rest))
+    return told(chain(before, rest))
 
 
 def small(cases: int) -> list[Case]:
@@ -32,24 +40,24 @@ def small(cases: int) -> list[Case]:
 
 def test_rank_that_others_wait_for_is_accused_and_its_job_is_hung() -> None:
     for case in (STUCK, *small(2)):
-        stuck = case.faults[0]
-        culprit = name(stuck.nodes[0])
-        said = told(case)
+        hang = case.faults[0]
+        culprit = name(hang.nodes[0])
+        said = stuck() if case is STUCK else told(case)
         assert list(said.accused) == [culprit]
         verdict = said.accused[culprit]
         assert (verdict.role, verdict.severity, verdict.slowdown) == (Role.CULPRIT, Severity.CRITICAL, 1.0)
-        assert START + stuck.start + AFTER - case.step <= verdict.time <= START + stuck.start + AFTER + FEW
+        assert START + hang.start + AFTER - case.step <= verdict.time <= START + hang.start + AFTER + FEW
         assert abs(verdict.since - START - stuck.start) <= 2 * case.step
         last = said.jobs[-1]
         assert (last.status, last.accused, last.since) == (JobStatus.HUNG, [culprit], verdict.since)
-        rank = stuck.nodes[0] * case.shape.ranks + (stuck.rank or 0)
+        rank = hang.nodes[0] * case.shape.ranks + (hang.rank or 0)
         assert last.reason is not None
         assert last.reason.startswith(f"rank {rank} is in compute for ")
         assert last.reason.endswith(", and the others wait in a collective")
 
 
 def test_accusation_of_a_hang_stands_and_is_not_taken_back_while_it_lasts() -> None:
-    said = [verdict for verdict in told(STUCK).verdicts if verdict.node == name(AT_FAULT)]
+    said = [verdict for verdict in stuck().verdicts if verdict.node == name(AT_FAULT)]
     assert [verdict.status for verdict in said] == [Status.OK, Status.STRAGGLER, Status.STRAGGLER]
     assert said[-1].time - said[-2].time == Policy().refresh
 
