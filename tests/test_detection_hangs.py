@@ -47,7 +47,7 @@ def test_rank_that_others_wait_for_is_accused_and_its_job_is_hung() -> None:
         verdict = said.accused[culprit]
         assert (verdict.role, verdict.severity, verdict.slowdown) == (Role.CULPRIT, Severity.CRITICAL, 1.0)
         assert START + hang.start + AFTER - case.step <= verdict.time <= START + hang.start + AFTER + FEW
-        assert abs(verdict.since - START - stuck.start) <= 2 * case.step
+        assert abs(verdict.since - START - hang.start) <= 2 * case.step
         last = said.jobs[-1]
         assert (last.status, last.accused, last.since) == (JobStatus.HUNG, [culprit], verdict.since)
         rank = hang.nodes[0] * case.shape.ranks + (hang.rank or 0)
