@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from guard.remediate import errands
+from guard.remediate.request_file import write_request
 from remediation.clusters.fake import FakeCluster
 from remediation.clusters.protocol import Cluster, ClusterUnavailableError, Stamp
 from remediation.views import ClusterView, JobView, NodeView, Repair
 
 JOB = "train"
 HANGS, KILLS_BEFORE, KILLS_AFTER = "hangs", "kills before", "kills after"
-"""What a call meets where a file of that name names it: no answer; its remediator killed before or after it took."""
+"""What a call meets that a file of that name names: no answer; its remediator killed before or after it took."""
 
 
 class FileCluster:
@@ -30,7 +32,7 @@ class FileCluster:
         return frozenset(Repair)
 
     def observe(self, timeout: float) -> ClusterView:
-        self._meet(HANGS, "observe", timeout)
+        self.meet(HANGS, "observe", timeout)
         with world(self._directory) as cluster:
             return cluster.observe(timeout)
 
@@ -47,13 +49,13 @@ class FileCluster:
         self._act("repair", timeout, lambda cluster: cluster.repair(node, stamp, kind, timeout))
 
     def _act(self, call: str, timeout: float, effect: Callable[[FakeCluster], None]) -> None:
-        self._meet(HANGS, call, timeout)
-        self._meet(KILLS_BEFORE, call, timeout)
+        self.meet(HANGS, call, timeout)
+        self.meet(KILLS_BEFORE, call, timeout)
         with world(self._directory) as cluster:
             effect(cluster)
-        self._meet(KILLS_AFTER, call, timeout)
+        self.meet(KILLS_AFTER, call, timeout)
 
-    def _meet(self, what: str, call: str, timeout: float) -> None:
+    def meet(self, what: str, call: str, timeout: float) -> None:
         path = self._directory / what
         try:
             named = path.read_text()
@@ -94,4 +96,17 @@ def make_world(directory: Path, nodes: Iterable[str], busy: Iterable[str]) -> No
 
 
 def opener(directory: Path) -> Callable[[], Cluster]:
-    return partial(FileCluster, directory)
+    return partial(_open, directory)
+
+
+def _open(directory: Path) -> Cluster:
+    """The cluster, in the child; the one act that is not the cluster's meets the same trouble there."""
+    cluster = FileCluster(directory)
+
+    def write(path: Path, at_step: int) -> None:
+        cluster.meet(KILLS_BEFORE, "checkpoint", 0)
+        write_request(path, at_step)
+        cluster.meet(KILLS_AFTER, "checkpoint", 0)
+
+    errands.write_request = write
+    return cluster

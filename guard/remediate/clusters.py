@@ -47,12 +47,15 @@ def _kubernetes(choice: Kubernetes) -> Cluster:
     from remediation.clusters.kubernetes import KubernetesCluster, KubernetesSettings, connect  # noqa: PLC0415
 
     path = Path(choice.kubeconfig) if choice.kubeconfig else None
-    settings = KubernetesSettings(nodes=choice.nodes, namespace=choice.namespace)
+    usual = KubernetesSettings()
+    settings = KubernetesSettings(choice.nodes, choice.namespace, choice.domains or usual.domains)
     return KubernetesCluster(connect(path), settings)
 
 
 def _slurm(choice: Slurm) -> Cluster:
-    raise RefusedError(f"no adapter for {type(choice).__name__} yet")
+    from remediation.clusters.slurm import SlurmCluster  # noqa: PLC0415
+
+    return SlurmCluster(Path(choice.configuration) if choice.configuration else None)
 
 
 def _command(choice: Command) -> Cluster:

@@ -41,7 +41,8 @@ def write_request(path: Path, at_step: int) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a process of this id that was killed
+        with temporary.open("xb") as file:  # never through a link that somebody laid there
             file.write(json.dumps({"at_step": at_step}).encode())
             os.fchmod(file.fileno(), _MODE)  # the ranks run as other users
             file.flush()

@@ -19,6 +19,8 @@ Domains = Annotated[
 class Slurm(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="slurm"):
     """Slurm, by `scontrol` and `squeue`."""
 
+    configuration: Annotated[Text | None, Meta(description="slurm.conf; null: in its usual place")] = None
+
 
 class Kubernetes(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="kubernetes"):
     """Kubernetes, by the official client: pip install 'trn-guard[kubernetes]'."""

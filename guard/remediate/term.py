@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-from remediation.controller import due, jobs_followed, taking_over
 
 from detectors.verdict import Saying, Verdict, identify
 from guard.bus import Bus, Message
@@ -23,6 +22,7 @@ from guard.remediate.looking import Looking
 from guard.remediate.metrics import Metrics
 from guard.remediate.sayings import Sayings
 from remediation import orders
+from remediation.controller import due, jobs_followed, taking_over
 from remediation.events import Event, JobSaid, Observed, Ordered, Said, Tick
 from remediation.ledger import Leader, Outcome, Record
 
@@ -83,7 +83,7 @@ class Term:
         self._unanswered: set[str] = set()
         self._uncommitted = False
         self._speaking = self._reconciled = False
-        self._ticked = 0.0
+        self._next_tick = 0.0
         self.epoch = self._take_the_lead(process)
 
     @property
@@ -110,8 +110,8 @@ class Term:
         self._look()
         self._obey(messages)
         self._feed(self._lines.following.poll())
-        if time.monotonic() >= self._ticked + _TICK:
-            self._ticked = time.monotonic()
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + _TICK
             self._feed([Tick()])
         self._commit()
         self._act()
@@ -174,6 +174,7 @@ class Term:
             return
         self._metrics.looked(time.time() if isinstance(seen, Observed) else None)
         self._feed([seen])
+        self._next_tick = 0.0  # what is seen is decided on at once
         if isinstance(seen, Observed):
             self._view = seen.view
             if not self._reconciled:
@@ -198,7 +199,8 @@ class Term:
 
     def _obey(self, messages: Sequence[Message]) -> None:
         """Take operators' orders."""
-        self._uncommitted |= bool(messages)
+        if messages:
+            self._uncommitted, self._next_tick = True, 0.0
         for message in messages:
             try:
                 order = orders.decode(message.value or b"")
