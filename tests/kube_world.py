@@ -17,9 +17,6 @@ from tests.kube_server import KubeServer
 
 _SECONDS = 30.0
 _HYPERPOD_RESUME = "sagemaker.amazonaws.com/enable-job-auto-resume"
-EVICTED_DO_NOT_COUNT = {
-    "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
-}
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = _SECONDS) -> None:
@@ -115,25 +112,33 @@ class KubeWorld(World):
         return self.core.read_node(self.nodes[index])
 
     def pods(self, job: str) -> list[client.V1Pod]:
-        label = f"batch.kubernetes.io/job-name={job}"
-        return self.core.list_namespaced_pod(self.namespace, label_selector=label).items
+        return self._labelled(f"batch.kubernetes.io/job-name={job}")
 
     def running(self, job: str) -> list[client.V1Pod]:
+        return self.running_of(f"batch.kubernetes.io/job-name={job}")
+
+    def running_of(self, label: str) -> list[client.V1Pod]:
         return [
             pod
-            for pod in self.pods(job)
+            for pod in self._labelled(label)
             if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None
         ]
 
-    def budget(self, name: str, unavailable: int) -> None:
-        """A disruption budget over all jobs' pods. Back when the disruption controller has judged it."""
+    def _labelled(self, label: str) -> list[client.V1Pod]:
+        return self.core.list_namespaced_pod(self.namespace, label_selector=label).items
+
+    def budget(self, name: str, available: int, allowed: int) -> None:
+        """A disruption budget over all jobs' pods. Back when the disruption controller allows what it should.
+
+        ``minAvailable`` with a number is the only one that knows Jobs: any other asks the owner for its scale.
+        """
         selector = {"matchLabels": {"app": "train"}}
-        body = {"metadata": {"name": name}, "spec": {"maxUnavailable": unavailable, "selector": selector}}
+        body = {"metadata": {"name": name}, "spec": {"minAvailable": available, "selector": selector}}
         self.policy.create_namespaced_pod_disruption_budget(self.namespace, body)
 
         def judged() -> bool:
             status = self.policy.read_namespaced_pod_disruption_budget(name, self.namespace).status
-            return status is not None and status.disruptions_allowed == unavailable and status.expected_pods > 0
+            return bool(status and status.expected_pods and status.disruptions_allowed == allowed)
 
         until(judged, f"budget {name} is judged")
 
@@ -155,7 +160,6 @@ def job_spec(world: str, nodes: tuple[str, ...]) -> dict[str, Any]:
         "parallelism": len(nodes),
         "completions": len(nodes),
         "completionMode": "Indexed",
-        "podFailurePolicy": EVICTED_DO_NOT_COUNT,
         "template": {
             "metadata": {"labels": {"app": "train"}},
             "spec": {

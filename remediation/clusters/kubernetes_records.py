@@ -122,34 +122,12 @@ class Pod(_Object, frozen=True):
         return self.status.phase not in ("Succeeded", "Failed")
 
 
-class PodConditionPattern(_Object, frozen=True):
-    """What a rule of a pod failure policy looks for."""
-
-    type: str
-    status: str = "True"
-
-
-class FailureRule(_Object, frozen=True):
-    """A rule of a Job's pod failure policy."""
-
-    action: str
-    on_pod_conditions: list[PodConditionPattern] = []
-
-
-class PodFailurePolicy(_Object, frozen=True):
-    """How a Job counts its failed pods."""
-
-    rules: list[FailureRule] = []
-
-
 class JobSpec(_Object, frozen=True):
     """What a Job should be."""
 
-    backoff_limit: int | None = None
-    backoff_limit_per_index: int | None = None
     active_deadline_seconds: int | None = None
     managed_by: str | None = None
-    pod_failure_policy: PodFailurePolicy | None = None
+    suspend: bool = False
 
 
 class JobStatus(_Object, frozen=True):
@@ -216,7 +194,7 @@ class Mark(Struct, frozen=True):
     count: int
 
 
-def mark(annotations: dict[str, str]) -> Mark | None:
+def mark_of(annotations: dict[str, str]) -> Mark | None:
     """The restart that was asked for last; None where none was, or the annotation is not of ours."""
     try:
         return msgspec.json.decode(annotations.get(RESTART, ""), type=Mark)

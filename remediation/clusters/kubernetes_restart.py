@@ -1,31 +1,36 @@
 """Restarts of Jobs and JobSets: their own controllers make the pods anew, and the cordon keeps them off the node.
 
-A Job's pods are evicted, all of them: the ranks of a job start together, from one checkpoint. Evictions respect
-disruption budgets, and the node's own pods go first: should a budget allow one and no more, it is the right one.
-Of a JobSet its Jobs are deleted, and its controller makes them anew. Evicting would fail a Job whose backoff limit
-is 0, as is usual in a JobSet; that costs one of the JobSet's `maxRestarts`, and the last one costs the JobSet.
-Deleting asks no budget, so the eviction of the node's pods is asked for first, as a dry run.
+All ranks of a job start together, from one checkpoint. So all pods go at once:
 
-The mark on the job comes before anything is stopped. With it a restart that was cut off goes on where it stood,
-and stops nothing that was made since.
+- A Job is suspended, and resumed as soon as its controller has let go of the pods. Evicting them would count as
+  so many failures: a Job waits longer after each (ten minutes after seven), and fails for good at its limit.
+- Of a JobSet the Jobs are deleted, and its controller makes them anew. It would resume Jobs that others suspend,
+  and a failure would cost one of its `maxRestarts`.
+
+Neither asks a disruption budget. So before anything else the eviction of the node's own pods is asked for, as a
+dry run: what a budget holds back is held back.
+
+The mark on the job comes with the first write. With it a restart that was cut off goes on where it stood, and
+stops nothing that was made since.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import msgspec
 from kubernetes import client
 
 from remediation.clusters.kubernetes_api import ConflictError, Deadline, KubernetesApi
-from remediation.clusters.kubernetes_records import JOBSET_NAME, RESTART, Job, JobSet, Mark, Meta, Pod, mark
-from remediation.clusters.kubernetes_views import job_of, job_view, jobset_view
-from remediation.clusters.protocol import GoneError, NotOursError, RefusedError
+from remediation.clusters.kubernetes_records import JOBSET_NAME, RESTART, Job, JobSet, Mark, Meta, Pod, mark_of
+from remediation.clusters.kubernetes_views import holds, job_of, job_view, jobset_view
+from remediation.clusters.protocol import GoneError, HeldBackError, NotOursError
 from remediation.views import JobState, JobView, NodeView
 
 _JOBSET = ("jobset.x-k8s.io", "v1alpha2")
-_FAILURES_OF_INDEX = "batch.kubernetes.io/job-index-failure-count"
+_POLLS = 25
+_POLL_SECONDS = 0.2
 
 
 def all_jobsets(api: KubernetesApi, namespace: str | None, deadline: Deadline) -> list[JobSet]:
@@ -47,8 +52,8 @@ def _jobset(api: KubernetesApi, namespace: str, name: str, deadline: Deadline) -
         return None
 
 
-def evict(api: KubernetesApi, pod: Pod, deadline: Deadline, *, dry_run: bool = False) -> None:
-    """Ask a pod to go, as its budget allows. One that went already, or is another by now, is fine.
+def ask_budget(api: KubernetesApi, pod: Pod, deadline: Deadline) -> None:
+    """Ask whether a pod might be evicted, without evicting it. One that is gone, or another by now, may.
 
     Raises:
         HeldBackError: a disruption budget is in the way.
@@ -58,9 +63,9 @@ def evict(api: KubernetesApi, pod: Pod, deadline: Deadline, *, dry_run: bool = F
         metadata=client.V1ObjectMeta(name=meta.name, namespace=meta.namespace),
         delete_options=client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=meta.uid)),
     )
-    how = {"dry_run": "All"} if dry_run else {}
+    evict = api.core.create_namespaced_pod_eviction
     with contextlib.suppress(GoneError, ConflictError):
-        api.change(api.core.create_namespaced_pod_eviction, deadline, meta.name, meta.namespace, body=body, **how)
+        api.change(evict, deadline, meta.name, meta.namespace, body=body, dry_run="All")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Restart:
         Raises:
             ConflictError: somebody wrote to the job in between.
         """
+        if self.job.restarted_by is not None:
+            raise NotOursError(f"job {self.job.name} is restarted by {self.job.restarted_by}")
         namespace, _, name = self.job.name.partition("/")
         if not name:
             raise GoneError(f"{self.job.name} is no namespace/name: no job of this cluster")
@@ -93,30 +100,56 @@ class Restart:
     def _job(self, job: Job, pods: Sequence[Pod]) -> None:
         if self._happened(job_view(job, pods)):
             return
+        begun = self._begun(job.metadata)
+        if begun is None and job.spec.suspend:
+            raise HeldBackError(f"job {self.job.name} is suspended, and not by guard")
+        left = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+        if begun is not None and not job.spec.suspend and all(pod.metadata.created > begun.until for pod in left):
+            return  # resumed: old pods end, new ones come
+        if not job.spec.suspend:
+            self._ask_budgets(pods)
+            notes = _notes(begun or self._mark(job.metadata, pods))
+            self._patch_job(job, notes, suspend=True)
+        self._resume(job.metadata)
+
+    def _resume(self, meta: Meta) -> None:
+        """Wait until the controller has let go of all pods; a call after this one goes on waiting."""
+        for _ in range(_POLLS):
+            read = self.api.batch.read_namespaced_job
+            job = self.api.one(read, Job, self.deadline, meta.name, meta.namespace)
+            if job.metadata.uid != meta.uid:
+                raise GoneError(f"job {self.job.name} is another one by now")
+            if holds(job.status.conditions, "Suspended"):
+                self._patch_job(job, {}, suspend=False)
+                return
+            time.sleep(min(_POLL_SECONDS, self.deadline.left()))
+
+    def _patch_job(self, job: Job, notes: Mapping[str, str], *, suspend: bool) -> None:
         meta = job.metadata
-        if self._begun(meta) is None:
-            _check_backoff(job, pods)
-        until = self._begin(partial(self.api.batch.patch_namespaced_job, meta.name, meta.namespace), meta, pods)
-        old = [pod for pod in pods if pod.metadata.created <= until and pod.metadata.deletion_timestamp is None]
-        for pod in sorted(old, key=lambda pod: pod.spec.node_name != self.node.name):
-            evict(self.api, pod, self.deadline)
+        body = {
+            "metadata": {"resourceVersion": meta.resource_version, "annotations": notes},
+            "spec": {"suspend": suspend},
+        }
+        self.api.patch(self.api.batch.patch_namespaced_job, self.deadline, meta.name, meta.namespace, body=body)
 
     def _jobset(self, jobset: JobSet, pods: Sequence[Pod]) -> None:
         if self._happened(jobset_view(jobset, pods)):
             return
         meta = jobset.metadata
-        for pod in pods:
-            if pod.spec.node_name == self.node.name and pod.metadata.deletion_timestamp is None:
-                evict(self.api, pod, self.deadline, dry_run=True)
-        where = (*_JOBSET, meta.namespace, "jobsets", meta.name)
-        until = self._begin(partial(self.api.custom.patch_namespaced_custom_object, *where), meta, pods)
+        mark = self._begun(meta)
+        if mark is None:
+            self._ask_budgets(pods)
+            mark = self._mark(meta, pods)
+            body = {"metadata": {"resourceVersion": meta.resource_version, "annotations": _notes(mark)}}
+            where = (*_JOBSET, meta.namespace, "jobsets", meta.name)
+            self.api.patch(self.api.custom.patch_namespaced_custom_object, self.deadline, *where, body=body)
         label = f"{JOBSET_NAME}={meta.name}"
         children = self.api.all(
             self.api.batch.list_namespaced_job, Job, self.deadline, meta.namespace, label_selector=label
         )
         for child in children:
             owned = any(owner.uid == meta.uid for owner in child.metadata.owner_references)
-            if owned and child.metadata.created <= until:
+            if owned and child.metadata.created <= mark.until:
                 _delete(self.api, child, self.deadline)
 
     def _happened(self, now: JobView) -> bool:
@@ -126,45 +159,24 @@ class Restart:
             raise NotOursError(f"job {now.name} is restarted by {now.restarted_by}")
         return now.restarts > self.job.restarts
 
+    def _ask_budgets(self, pods: Sequence[Pod]) -> None:
+        for pod in pods:
+            if pod.spec.node_name == self.node.name and pod.metadata.deletion_timestamp is None:
+                ask_budget(self.api, pod, self.deadline)
+
     def _begun(self, meta: Meta) -> Mark | None:
         """The mark of this restart, where a call before this one wrote it."""
-        written = mark(meta.annotations)
+        written = mark_of(meta.annotations)
         return written if written is not None and written.after == self.job.restarts else None
 
-    def _begin(self, patch: Callable[..., object], meta: Meta, pods: Sequence[Pod]) -> int:
-        """Write the mark, and say what pods are to go: those made until this second."""
-        if (begun := self._begun(meta)) is not None:
-            return begun.until
-        before = mark(meta.annotations)
+    def _mark(self, meta: Meta, pods: Sequence[Pod]) -> Mark:
+        before = mark_of(meta.annotations)
         until = max((pod.metadata.created for pod in pods), default=0)
-        new = Mark(self.job.restarts, until, before.count + 1 if before is not None else 1)
-        notes = {RESTART: msgspec.json.encode(new).decode()}
-        body = {"metadata": {"resourceVersion": meta.resource_version, "annotations": notes}}
-        self.api.patch(patch, self.deadline, body=body)
-        return until
+        return Mark(self.job.restarts, until, before.count + 1 if before is not None else 1)
 
 
-def _check_backoff(job: Job, pods: Sequence[Pod]) -> None:
-    """A Job counts evicted pods as failed, unless its pod failure policy says otherwise, and fails by that."""
-    spec, policy = job.spec, job.spec.pod_failure_policy
-    for rule in policy.rules if policy else ():
-        if rule.action == "Ignore" and any(one.type == "DisruptionTarget" for one in rule.on_pod_conditions):
-            return
-    if spec.backoff_limit_per_index is not None:
-        failures = max((_failures(pod) for pod in pods), default=0) + 1
-        limit: int | None = spec.backoff_limit_per_index
-    else:
-        failures, limit = job.status.failed + len(pods), spec.backoff_limit
-    if limit is not None and failures > limit:
-        raise RefusedError(
-            f"evicting its {len(pods)} pods would fail job {job.metadata.name}: its backoff limit is {limit}. "
-            "Set a higher one, or a podFailurePolicy with action: Ignore for the pod condition DisruptionTarget"
-        )
-
-
-def _failures(pod: Pod) -> int:
-    text = pod.metadata.annotations.get(_FAILURES_OF_INDEX, "0")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+def _notes(mark: Mark) -> dict[str, str]:
+    return {RESTART: msgspec.json.encode(mark).decode()}
 
 
 def _delete(api: KubernetesApi, job: Job, deadline: Deadline) -> None:

@@ -23,7 +23,7 @@ from remediation.clusters.kubernetes_records import (
     Meta,
     Node,
     Pod,
-    mark,
+    mark_of,
     sets_unschedulable,
 )
 from remediation.views import ClusterView, JobState, JobView, NodeView
@@ -104,7 +104,7 @@ def view(objects: Objects, domains: Mapping[str, str]) -> ClusterView:
 
 def number(meta: Meta, own: int, pods: Iterable[Pod]) -> int:
     """A job's restarts (see the module), of which it counts `own` itself."""
-    asked = mark(meta.annotations)
+    asked = mark_of(meta.annotations)
     if asked is None:
         return own
     oldest = min((pod.metadata.created for pod in pods), default=0)
