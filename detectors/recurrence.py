@@ -27,7 +27,7 @@ _ACCUSED = 1 / 180
 _SCORE = 6.0
 """Robust standard deviations that a window of a spell must stand out by, besides its ratio."""
 
-_QUIET = 2
+QUIET = 2
 """Windows in a row without a deviation that end a spell: one that flickers is still the same."""
 
 _WORSE = 3.0
@@ -79,7 +79,7 @@ class Recurrence:
         if not len(here):
             return
         off = (residual[here, None] > np.log(RATIOS)) & (residual[here] > _SCORE * scale[here])[:, None]
-        begun = off & (self._quiet[here] >= _QUIET)
+        begun = off & (self._quiet[here] >= QUIET)
         silent = self._evidence[here].max(axis=1) <= 0
         self._began[here[silent]] = start
         self._windows[here] = np.where(silent, 1, self._windows[here] + 1)

@@ -1,5 +1,6 @@
 """The chain of evidence in words: from whom the node is compared with to why it has this role."""
 
+from detectors.recurrence import QUIET, RATIOS
 from detectors.verdict import Status
 from guard.explain.causes import cause, faults, instruments
 from guard.explain.explanation import Facts, Link, count, middle, times
@@ -14,7 +15,7 @@ _NOTABLE = 0.05
 def chain(facts: Facts) -> list[Link]:
     """All links that something is known of, in the order in which they bear on each other."""
     makers = (
-        _peers, _own_work, _evidence, _fast, _waiting, _cost, checks, cause, instruments, faults, _job,
+        _peers, _own_work, _evidence, _fast, _spells, _waiting, _cost, checks, cause, instruments, faults, _job,
     )  # fmt: skip
     # What decided comes first, where it was not own work.
     decided = checks if hangs(facts) else faults if facts.said.status is Status.FAULT else None
@@ -99,6 +100,22 @@ def _fast(facts: Facts) -> Link | None:
         f"{count(len(large), 'window')} of {len(compared)} in all, the first at {facts.clock(large[0].start)}.",
     ]
     return Link("Fast path", text)
+
+
+def _spells(facts: Facts) -> Link | None:
+    begun, quiet = [], 0
+    for seen in facts.compared:
+        off = bool(seen.typical) and (seen.own or 0.0) > RATIOS[0] * (seen.typical or 0.0)
+        if off and quiet >= QUIET:
+            begun.append(seen.start)
+        quiet = 0 if off else quiet + 1
+    if len(begun) < 2:
+        return None
+    text = (
+        f"{len(begun)} times its own work rose above {RATIOS[0]:g} times the peers' after it had been well, first"
+        f" at {facts.clock(begun[0])}. What recurs so often is evidence, however short each time."
+    )
+    return Link("Spells", [text])
 
 
 def _waiting(facts: Facts) -> Link | None:
