@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from tests.kube_world import KubeWorld
 
 
+_SECONDS = 300
+"""For a test with the start of the control plane in it: 6 s, and many times that on a machine with much to do."""
+
+
+def pytest_itemcollected(item):
+    if any("kubernetes" in marker.args for marker in item.iter_markers("needs")):
+        item.add_marker(pytest.mark.timeout(_SECONDS))
+
+
 @pytest.fixture(scope="session")
 def kube(tmp_path_factory) -> Iterator[KubeServer]:
     """One for all tests: whoever pauses it resumes it. Needs ``kubernetes``."""

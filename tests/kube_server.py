@@ -22,7 +22,7 @@ from tests.kube_programs import programs
 from tools.kafka import ports
 from tools.kafka.certificates import Authority
 
-_START_SECONDS = 100.0
+_START_SECONDS = 200.0
 _STOP_SECONDS = 10.0
 _ADMIN = "admin-token-of-a-test"
 _CONTROLLERS = (
