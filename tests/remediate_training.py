@@ -54,7 +54,7 @@ class Training:
         self._bus.publish([_outgoing(one) for one in said], 10.0)
 
     def _step(self) -> int:
-        """Steps take their time; where a checkpoint is asked for, the job is past it at once and has written it."""
+        """Steps take their time; where a checkpoint is asked for, the job is past it at once and wrote it."""
         step = self._resumed + int((time.time() - self._began) / _STEP)
         asked = self._asked()
         if asked is not None and asked > self._newest:
@@ -89,7 +89,8 @@ class Training:
         return Verdict(
             schema="guard.verdict/1", id=identify(node, status, self._began), cluster=CLUSTER, node=node,
             instance=f"i-{node}", job=JobAttempt(JOB, 0), time=time.time(), since=self._began, status=status,
-            role=role, cause=cause, device=None, slowdown=0.3 if role else None, severity=severity, confidence=0.99,
+            role=role, cause=cause, device=None, slowdown=0.3 if role else None, severity=severity,
+            confidence=0.99,
             evidence=[Evidence("steps.compute", 2.0, 1.0, 9.0, 5)] if role else [],
         )  # fmt: skip
 

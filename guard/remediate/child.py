@@ -44,6 +44,9 @@ def _die_with_parent() -> None:
 def _serve(line: Connection) -> None:
     opener: Opener = line.recv()
     cluster: Cluster | None = None
+    with contextlib.suppress(Exception):  # it is tried again, and told, at the first task
+        cluster = opener()
+    line.send(None)
     while True:
         task: Task = line.recv()
         try:

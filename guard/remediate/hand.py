@@ -16,6 +16,8 @@ from remediation.clusters.protocol import ClusterError
 
 _REAP = 5.0
 """Seconds in which a killed child is gone, unless it hangs in the kernel; then it is reaped later."""
+_COMES_UP = 60.0
+"""Seconds in which a new child has loaded what it needs, before a task's own time begins."""
 _HANGING = 3
 """Killed children that may still hang in the kernel (a dead shared file system) before no other one is started."""
 
@@ -56,12 +58,12 @@ class Hand:
         return self._talk is not None
 
     def begin(self, task: Task, deadline: float) -> None:
-        """Start a task that is to end within ``deadline`` seconds. Not while another is under way."""
+        """Start a task that is to end within ``deadline`` seconds once its child is up. Not while ``busy``."""
         if self._talk is not None:
             raise RuntimeError(f"{self._name}: a task is under way")
         self._reap()
         first = self._start() if self._process is None or self._process.poll() is not None else None
-        self._talk = _Talk(self._line, first, task, time.monotonic() + deadline)
+        self._talk = _Talk(self._line, first, task, deadline)
 
     def answer(self) -> Answer | None:
         """How the task ended; None while it is under way, or there is none."""
@@ -73,7 +75,7 @@ class Hand:
             if talk.answer.cut:
                 self.kill()
             return talk.answer
-        if time.monotonic() < talk.deadline:
+        if time.monotonic() < talk.until:
             return None
         self.kill()
         return Answer(error=f"{self._name}: no answer in time, stopped", cut=True)
@@ -119,9 +121,9 @@ class _Talk:
     """One task: sent and answered in a thread, so that a child that neither reads nor writes stops nobody."""
 
     def __init__(self, line: Connection | None, first: Opener | None, task: Task, deadline: float) -> None:
-        self.deadline = deadline
+        self.until = time.monotonic() + (deadline if first is None else _COMES_UP)
         self.ended = threading.Event()
-        self._first, self._task = first, task
+        self._first, self._task, self._deadline = first, task, deadline
         if line is None:
             self.answer = Answer(
                 error="earlier processes for it hang in the kernel: see the file system and network"
@@ -135,6 +137,8 @@ class _Talk:
         with contextlib.suppress(OSError, EOFError):  # the child has died
             if self._first is not None:
                 line.send(self._first)
+                line.recv()  # it has loaded all
+                self.until = time.monotonic() + self._deadline
             line.send(self._task)
             value, error = line.recv()
             self.answer = Answer(value, error)
