@@ -1,6 +1,6 @@
 """Incidents follow the verdicts, while the node is not out: opened, confirmed, closed. And the storm breaker."""
 
-from detectors.verdict import Severity, Verdict, identify
+from detectors.verdict import Severity, Status, Verdict, identify
 from remediation.draft import Draft
 from remediation.incidents import Incident
 from remediation.ledger import Act, Breaker, Opened
@@ -72,7 +72,9 @@ def _follow(draft: Draft, incident: Incident) -> None:
     busy = draft.durable.alive_for(incident.node) or (incident.job and draft.durable.alive_for(incident.job))
     if heard is None or incident.ordered is not None or busy:
         return
-    if draft.scene.accusation(incident) is None:
+    if heard.verdict.status is Status.SILENT:
+        return  # silence is neither guilt nor health
+    if not heard.verdict.accused:
         draft.move(incident, NodeState.HEALTHY, f"no longer accused: {heard.verdict.status}")
         return
     if incident.state is NodeState.HEALTHY:
@@ -80,7 +82,7 @@ def _follow(draft: Draft, incident: Incident) -> None:
         return
     rule = draft.policy.confirm
     wait = rule.critical if draft.scene.severe(incident) else rule.warning
-    if incident.state is NodeState.SUSPECT and heard.verdict.accused and draft.now - incident.moved >= wait:
+    if incident.state is NodeState.SUSPECT and draft.now - incident.moved >= wait:
         draft.move(incident, NodeState.CONFIRMED, f"the accusation has stood for {wait:g} s")
 
 

@@ -153,7 +153,7 @@ def _weigh(draft: Draft, restart: Case) -> None:
     before = scene.durable.weighed.get(incident.id)
     if before is not None and (before.worth == (total.saved > 0) or 0 <= draft.now - before.time < _WEIGHED_EVERY):
         return
-    progress = whole(scene, restart.job)
+    progress, said = whole(scene, restart.job), scene.picture.jobs.get(restart.job.name)
     draft.write(
         Weighed(
             **draft.common,
@@ -169,7 +169,7 @@ def _weigh(draft: Draft, restart: Case) -> None:
             lost_work=total.lost_work,
             saved=total.saved,
             worth=total.saved > 0,
-            step_time=progress.step_time if progress else None,
+            step_time=progress.step_time if progress and progress.step_time else said.step_time if said else None,
         )
     )
 

@@ -38,14 +38,15 @@ def taking_over(state: State, epoch: int, now: float) -> tuple[Record, ...]:
 
 
 def _is_due(state: State, intent: Intent, epoch: int, now: float) -> bool:
+    durable = state.durable
     if intent.epoch != epoch or not intent.time - _SET_BACK <= now <= intent.expires:
         return False
     if intent.act is Act.RELEASE:
         return True
-    incident = state.durable.incidents.get(intent.incident or "")
+    incident = durable.incidents.get(intent.incident or "")
     if incident is None or incident.state not in _WHILE[intent.act]:
         return False
-    return _ordered(incident, intent) or not (state.durable.tripped or state.durable.paused)
+    return _ordered(incident, intent) or not (durable.tripped or durable.pause(now))
 
 
 def _ordered(incident: Incident, intent: Intent) -> bool:

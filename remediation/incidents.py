@@ -91,7 +91,7 @@ class Durable:
         verifying: restarts that have not been seen through, by job and its restarts.
         alerts: ids of those asked for, with their times.
         breakers: how often the breaker has changed. `breaker`: the newest change.
-        paused: the order that stands.
+        paused: the newest order to pause, unless it was resumed; ask `pause`.
         applied: ids of orders taken.
     """
 
@@ -121,6 +121,12 @@ class Durable:
     def tripped(self) -> bool:
         """Whether the storm breaker stops new harm."""
         return self.breaker is not None and self.breaker.tripped
+
+    def pause(self, now: float) -> Applied | None:
+        """The order by which guard is paused now; one that has a term ends by itself."""
+        paused = self.paused
+        over = paused is not None and paused.expires is not None and now >= paused.expires
+        return None if over else paused
 
     def of_node(self, node: str) -> Incident | None:
         """The open incident of a node."""

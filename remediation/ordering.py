@@ -65,10 +65,10 @@ def _apply(
 
 
 def _everything(draft: Draft, ordered: Ordered) -> str | None:
-    paused = draft.durable.paused is not None
-    if paused == (ordered.order.command is Command.PAUSE):
-        return "guard is paused already" if paused else "guard is not paused"
-    _apply(draft, ordered, None)
+    order = ordered.order
+    if order.command is Command.RESUME and draft.durable.pause(draft.now) is None:
+        return "guard is not paused"
+    _apply(draft, ordered, None, expires=None if order.lasts is None else order.time + order.lasts)
     return None
 
 

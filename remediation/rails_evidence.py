@@ -23,7 +23,7 @@ def view(scene: Scene, case: Case) -> Answer:
 def pause(scene: Scene, case: Case) -> Answer:
     """Has a person paused everything?"""
     del case
-    paused = scene.durable.paused
+    paused = scene.durable.pause(scene.now)
     if paused is None:
         return True, "nobody has paused guard"
     return False, f"paused by {paused.by}{': ' if paused.reason else ''}{paused.reason}"

@@ -6,12 +6,11 @@ from remediation.incidents import Incident
 from remediation.ledger import Act, Outcome, Result
 from remediation.orders import Command
 from remediation.picture import ENOUGH_LOOKS, Look, same_machine
+from remediation.scene import SURELY_LATER
 from remediation.states import NodeState
 from remediation.views import NodeView
 
 GIVING_BACK = frozenset({Command.RELEASE, Command.UNCORDON})
-# A look that ended this long after an act began after it.
-_SURELY_LATER = 5.0
 # What the shell should have told is waited for this much longer.
 _GRACE = 30.0
 _IN_REPAIR = frozenset({NodeState.REPAIRING, NodeState.REPLACING})
@@ -85,7 +84,7 @@ def _not_out(draft: Draft, incident: Incident, node: NodeView, look: Look) -> No
     last = tried[-1] if tried else None
     if last is None or last.result is not Result.DONE or last.ended is None or node.cordoned:
         return
-    if look.time - last.ended >= _SURELY_LATER:
+    if look.time - last.ended >= SURELY_LATER:
         draft.move(incident, NodeState.HEALTHY, "its cordon was taken off at once: a person's word stands")
 
 

@@ -1,14 +1,18 @@
 """What a decision looks at: the state, the policy and the time together, and the case in question."""
 
+import math
 from dataclasses import dataclass
 
 from detectors.verdict import Severity, Status, Verdict
-from remediation.incidents import Durable, Incident
-from remediation.ledger import Act, Applied
+from remediation.incidents import Deed, Durable, Incident
+from remediation.ledger import Act, Applied, Result
 from remediation.picture import Heard, Look, Picture, same_machine
 from remediation.policy import Policy
 from remediation.states import OUT_OF_SERVICE, NodeState
 from remediation.views import JobState, JobView, NodeView
+
+SURELY_LATER = 5.0
+"""Seconds: a look that ended this long after an act has ended was begun after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Scene:
         look = self.picture.look
         if look is None:
             return "the cluster has not been looked at yet"
+        if self.picture.blind is not None:
+            return f"the cluster cannot be looked at: {self.picture.blind[1]}"
         if look.doubtful is not None:
             return look.doubtful
         age = self.now - look.time
@@ -80,8 +86,19 @@ class Scene:
     def ours(self) -> frozenset[str]:
         """Nodes that guard has taken out, or is about to."""
         out = {incident.node for incident in self.durable.incidents.values() if is_out(incident)}
-        out |= {intent.subject for intent in self.durable.alive.values() if intent.act is Act.CORDON}
+        seen = -math.inf if self.picture.look is None else self.picture.look.time - SURELY_LATER
+        for deed in self.durable.recent:
+            if deed.intent.act is Act.CORDON and deed.node not in out and self._may_stand(deed, seen):
+                out.add(deed.node)
         return frozenset(out)
+
+    def _may_stand(self, deed: Deed, seen: float) -> bool:
+        """Whether a cordon may have taken although no look shows it yet."""
+        name = deed.intent.incident or ""
+        known = next((d for d in self.durable.deeds.get(name, ()) if d.intent.id == deed.intent.id), None)
+        if known is None or known.result is Result.FAILED:
+            return False
+        return known.ended is None or known.ended >= seen
 
 
 @dataclass(frozen=True, slots=True)

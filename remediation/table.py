@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-# 62,500 nodes make 61 a bucket; copying both levels is then about a microsecond.
-_BUCKETS = 1024
+# 62,500 nodes make 244 a bucket; copying both levels is then a few microseconds.
+_BUCKETS = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A stage for the controller: a fake cluster, a ledger in memory, and a shell without threads or a bus."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from detectors.verdict import JobAttempt, JobVerdict, Role, Severity, Status, Verdict, identify
@@ -69,6 +70,7 @@ class Stage:
     begun: set[str] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)
     orders: int = 0
+    check: Callable[[State, tuple[Record, ...]], None] = lambda before, records: None
 
     def tell(self, event: Event) -> tuple[Record, ...]:
         self.state, records = decide(self.state, event, self.policy, self.now)
@@ -78,10 +80,13 @@ class Stage:
         # Through the codec: what cannot be written down cannot be decided.
         self.ledger += [decode(encode(record)) for record in records]
 
+    def read_one(self) -> None:
+        self.tell(Recorded(self.ledger[self.read], self.read))
+        self.read += 1
+
     def read_back(self) -> None:
         while self.read < len(self.ledger):
-            self.tell(Recorded(self.ledger[self.read], self.read))
-            self.read += 1
+            self.read_one()
 
     def lead(self, process: str = "p") -> "Stage":
         self.append(
@@ -96,7 +101,8 @@ class Stage:
 
     def successor(self) -> "Stage":
         """Another process takes over: it knows the ledger and nothing else."""
-        heir = Stage(self.cluster, self.policy, self.now, self.ledger, asked=self.asked, orders=self.orders)
+        heir = Stage(self.cluster, self.policy, self.now, self.ledger)
+        heir.asked, heir.orders, heir.check = self.asked, self.orders, self.check
         return heir.lead("heir")
 
     def observe(self) -> None:
@@ -105,8 +111,14 @@ class Stage:
         except ClusterUnavailableError as error:
             self.tell(Unobserved(str(error)))
 
-    def tick(self) -> tuple[Record, ...]:
+    def decide(self) -> tuple[Record, ...]:
+        before = self.state
         records = self.tell(Tick())
+        self.check(before, records)
+        return records
+
+    def tick(self) -> tuple[Record, ...]:
+        records = self.decide()
         self.append(*(record for record in records if record.epoch == self.epoch))
         self.read_back()
         return records
