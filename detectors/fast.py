@@ -37,14 +37,13 @@ class Fast:
         self._severe = np.zeros((0, max(runs)), dtype=np.float32)
         self._first = np.zeros(0)
 
-    def push(self, ratio: Floats, score: Floats, start: float, of_host: Flags | None = None) -> Flags:
+    def push(self, ratio: Floats, score: Floats, start: float) -> Flags:
         """Note one window that began at `start` (Unix seconds).
 
         Args:
             ratio: of each node over its peers' median; NaN where it was not compared.
             score: the same in robust standard deviations.
             start: when the window began, Unix seconds.
-            of_host: whose excess is mostly the host's: more of it is needed to be severe.
 
         Returns:
             Nodes that deviated largely in it.
@@ -57,8 +56,7 @@ class Fast:
         for history in (self._large, self._severe):
             history[rows, 1:] = history[rows, :-1]
         self._large[rows, 0] = large[rows]
-        least = self._rule.severe_ratio if of_host is None else self._severe_ratio(of_host)
-        self._severe[rows, 0] = np.where(ratio > least, score, 0.0)[rows]
+        self._severe[rows, 0] = np.where(ratio > self._rule.severe_ratio, score, 0.0)[rows]
         return large
 
     def held(self) -> Flags:
@@ -88,9 +86,6 @@ class Fast:
         self._large = np.frombuffer(state.large, bool).reshape(-1, self._large.shape[1]).copy()
         self._severe = np.frombuffer(state.severe, np.float32).reshape(-1, self._severe.shape[1]).copy()
 
-    def _severe_ratio(self, of_host: Flags) -> Floats:
-        return np.where(of_host, self._rule.host_ratio, self._rule.severe_ratio)
-
     def _reach(self, slots: int) -> None:
         more = slots - len(self._first)
         if more > 0:
@@ -111,6 +106,6 @@ def without_slowest(found: Residuals, totals: Totals) -> Floats:
     whole, slowest = np.where(several, whole, 0.0), np.where(several, slowest, 0.0)
     burst = np.maximum(0.0, slowest - (whole - slowest) / others)
     excess = found.own - found.typical
-    rest = np.where(several, (excess * count - burst) / others, excess)
+    rest = excess - np.where(several, burst / np.maximum(count, 1), 0.0)
     ratio: Floats = 1 + rest / found.typical
     return ratio

@@ -6,17 +6,12 @@ import numpy as np
 from detectors import budget
 from detectors.cohorts import Cohorts
 from detectors.fast import Fast, FastState, without_slowest
-from detectors.observed import OWN, Flags, Floats, Integers, Observed
+from detectors.observed import Flags, Floats, Integers, Observed
 from detectors.policy import Policy
 from detectors.recurrence import Recurrence, RecurrenceState
-from detectors.residuals import Residuals, Work, middle, typical
+from detectors.residuals import Residuals, Work, middle
 from detectors.sequential import SCALES, Sequential, SequentialState
 from detectors.spell import Spell, SpellState
-
-_HOST = OWN.index("host")
-
-_MOSTLY = 0.5
-"""Share of the excess that makes it the host's."""
 
 
 class GatheringState(msgspec.Struct):
@@ -56,8 +51,7 @@ class Gathering:
             observed: the window.
         """
         ratio = without_slowest(warm, observed.totals)
-        of_host = _of_host(warm, work, cohorts)
-        self.large = self._fast.push(ratio, warm.log / warm.scale, observed.start, of_host)
+        self.large = self._fast.push(ratio, warm.log / warm.scale, observed.start)
         self._slow.push(warm.own, warm.typical, margin, observed.start)
         scale = np.fmax(warm.scale, self._slow.noise())
         self._recurrence.push(warm.log, scale, observed.start, observed.end - observed.start)
@@ -116,14 +110,6 @@ class Gathering:
 
     def _stronger(self, slot: int) -> Sequential | Recurrence:
         return self._recurrence if self._recurrence.log()[slot] > self._slow.log()[slot] else self._slow
-
-
-def _of_host(found: Residuals, work: Work, cohorts: Cohorts) -> Flags:
-    """Whose excess is mostly the host's: other processes come and go on healthy nodes too, for half a minute."""
-    host = _of_rank(work.sections, found.rank)[:, _HOST]
-    excess = host - typical(host, cohorts)
-    mostly: Flags = excess > _MOSTLY * (found.own - found.typical)
-    return mostly
 
 
 def _of_rank(sections: Floats, rank: Integers) -> Floats:

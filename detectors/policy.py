@@ -25,10 +25,6 @@ class Fast(Struct, frozen=True, forbid_unknown_fields=True):
     severe_ratio: Annotated[
         float, Meta(gt=1, description="the same that convicts after `severe_held` windows in a row")
     ] = 1.8
-    host_ratio: Annotated[
-        float,
-        Meta(gt=1, description="the same, where most of the excess is the host's: other processes come and go"),
-    ] = 1.9
     severe_held: Annotated[int, Meta(ge=1, le=100, description="windows in a row that must exceed it")] = 4
 
     def __post_init__(self) -> None:

@@ -93,6 +93,15 @@ def test_slow_node_is_held_although_one_of_its_steps_was_slower_still() -> None:
     assert held(fast)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_slowness_of_every_step_is_what_it_is_however_few_steps_a_window_has(count: int) -> None:
+    own = count * np.array([1.0] * 7 + [1.5])
+    everybody = np.ones(8, dtype=bool)
+    window = totals(own, count=count, duration=2.0 * count, slowest=2.0)
+    found = residuals(work := work_of(window, everybody), 0 * work.own, find_cohorts(window, everybody, 3), 0.01)
+    assert without_slowest(found, window) == pytest.approx([1.0] * 7 + [1.5])
+
+
 def test_large_deviation_within_the_noise_of_the_peers_is_none() -> None:
     fast, random = fresh(), np.random.default_rng(1)
     for _ in range(20):
