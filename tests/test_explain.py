@@ -68,9 +68,9 @@ def test_a_culprit_is_told_in_words_numbers_and_charts(explain: Explain) -> None
     shown = explain.told(CULPRIT.records(PERIODS), "node-003")
     assert shown.startswith("node-003 is a straggler: it does 1.9 times the own work of its 7 peers, since ")
     for words in (
-        "without it a step would be 45 % shorter",
+        "without it a step would be 45.1 % shorter",
         "7 other nodes with the same part in the job: stage 0, trn2.48xlarge",
-        "of 22 needed",
+        "of 23 needed",
         "in 7 of the last 7 windows",
         "It arrives last and the others wait for it",
         "a step would take 0.97",
