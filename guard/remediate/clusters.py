@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from guard.remediate.child import Opener
-from guard.remediate.settings import ClusterChoice, Command, Kubernetes, Slurm
+from guard.remediate.settings import ClusterChoice, Command, HyperPodSlurm, Kubernetes, Slurm
 from remediation.clusters.protocol import Cluster, ClusterUnavailableError, RefusedError
 
 NO_CLUSTER = "no cluster is set: remediation.cluster, kind: slurm, kubernetes, … (guard config --schema)"
@@ -53,10 +53,14 @@ def _kubernetes(choice: Kubernetes) -> Cluster:
 
 
 def _slurm(choice: Slurm) -> Cluster:
+    from remediation.clusters.hyperpod import HyperPodSlurmCluster  # noqa: PLC0415
     from remediation.clusters.slurm import SlurmCluster  # noqa: PLC0415
 
-    return SlurmCluster(Path(choice.configuration) if choice.configuration else None)
+    path = Path(choice.configuration) if choice.configuration else None
+    return HyperPodSlurmCluster(path) if isinstance(choice, HyperPodSlurm) else SlurmCluster(path)
 
 
 def _command(choice: Command) -> Cluster:
-    raise RefusedError(f"no adapter for {type(choice).__name__} yet")
+    from remediation.clusters.command import CommandCluster  # noqa: PLC0415
+
+    return CommandCluster(choice.command, frozenset(choice.repairs))

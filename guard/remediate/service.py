@@ -120,7 +120,7 @@ class RemediateService:
             self._metrics.leads(True)
             try:
                 while not self._stop.is_set():
-                    orders = lines.candidate.poll(_POLL, orders=not term.waiting)
+                    orders = lines.candidate.poll(_POLL, orders=term.listening)
                     if lines.candidate.claim != claim:
                         _log.warning("the group gave the lead to another: standing by")
                         return

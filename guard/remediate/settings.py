@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from remediation.policy import Policy
+from remediation.views import Repair
 
 Text = Annotated[str, Meta(min_length=1, max_length=1000)]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
@@ -45,6 +46,7 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
     """A program of yours, with JSON on stdin."""
 
     command: Annotated[list[Text], Meta(min_length=1, description="program and arguments")]
+    repairs: Annotated[list[Repair], Meta(description="what it can do to a broken node: reboot, replace")] = []
 
 
 ClusterChoice = Slurm | Kubernetes | HyperPodSlurm | HyperPodKubernetes | Command

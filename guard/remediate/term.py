@@ -82,7 +82,7 @@ class Term:
         self._view: ClusterView | None = None
         self._unanswered: set[str] = set()
         self._uncommitted = False
-        self._speaking = self._reconciled = False
+        self._speaking = self._looked = self._reconciled = False
         self._next_tick = 0.0
         self.epoch = self._take_the_lead(process)
 
@@ -90,6 +90,11 @@ class Term:
     def waiting(self) -> bool:
         """Whether an act of a former leader may still be under way, so that nothing is done yet."""
         return not self._speaking
+
+    @property
+    def listening(self) -> bool:
+        """Whether orders can be answered: the cluster was looked at, or it is known that it cannot be."""
+        return self._looked
 
     def turn(self, messages: Sequence[Message]) -> None:
         """Take what is new, and do what is due.
@@ -174,6 +179,7 @@ class Term:
             return
         self._metrics.looked(time.time() if isinstance(seen, Observed) else None)
         self._feed([seen])
+        self._looked = True
         self._next_tick = 0.0  # what is seen is decided on at once
         if isinstance(seen, Observed):
             self._view = seen.view
