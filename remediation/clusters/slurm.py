@@ -41,14 +41,14 @@ class SlurmCluster:
             raise ClusterUnavailableError(str(error)) from error
 
     def cordon(self, node: NodeView, stamp: Stamp, timeout: float) -> None:
-        """See the protocol. A reason that a person left on a node in service is somebody's hand, too."""
+        """See the protocol. The reason that a node is down for is somebody's, too, and is not written over."""
         deadline = Deadline(timeout)
         there = self._same(node, deadline)
         incident = self._incident(there)
         if there.cordoned and incident == stamp.incident:
             return
         if there.cordoned or (there.reason and stamp_of(there.reason) is None):
-            raise NotOursError(f"{there.name} is not ours to drain: {there.reason or 'drained without a reason'}")
+            raise NotOursError(f"{there.name} is not ours to drain: {there.reason or 'no reason given'}")
         reason = f"guard: {stamp.incident} {stamp.cause}"
         self._slurm.update_node(there.name, deadline, State="DRAIN", Reason=reason)
 
@@ -108,6 +108,8 @@ class SlurmCluster:
         """
         while deadline.left() > _MARGIN:
             there = self._slurm.job(job, deadline)
+            if there.state is JobState.ENDED:
+                raise GoneError(f"job {job} has ended")
             delay = (there.start or 0.0) - time.time()
             elsewhere = there.held not in _DELAYED and not there.completing
             if there.state is not JobState.WAITING or elsewhere or delay > _REQUEUE_DELAY:
