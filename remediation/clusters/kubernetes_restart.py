@@ -31,6 +31,8 @@ from remediation.views import JobState, JobView, NodeView
 _JOBSET = ("jobset.x-k8s.io", "v1alpha2")
 _POLLS = 25
 _POLL_SECONDS = 0.2
+_SECOND = 1.0
+"""How finely Kubernetes tells when a pod was made. What is made this much later is told from what was there."""
 
 
 def all_jobsets(api: KubernetesApi, namespace: str | None, deadline: Deadline) -> list[JobSet]:
@@ -110,6 +112,7 @@ class Restart:
             self._ask_budgets(pods)
             notes = _notes(begun or self._mark(job.metadata, pods))
             self._patch_job(job, notes, suspend=True)
+            self._let_a_second_pass()
         self._resume(job.metadata)
 
     def _resume(self, meta: Meta) -> None:
@@ -143,6 +146,7 @@ class Restart:
             body = {"metadata": {"resourceVersion": meta.resource_version, "annotations": _notes(mark)}}
             where = (*_JOBSET, meta.namespace, "jobsets", meta.name)
             self.api.patch(self.api.custom.patch_namespaced_custom_object, self.deadline, *where, body=body)
+            self._let_a_second_pass()
         label = f"{JOBSET_NAME}={meta.name}"
         children = self.api.all(
             self.api.batch.list_namespaced_job, Job, self.deadline, meta.namespace, label_selector=label
@@ -151,6 +155,9 @@ class Restart:
             owned = any(owner.uid == meta.uid for owner in child.metadata.owner_references)
             if owned and child.metadata.created <= mark.until:
                 _delete(self.api, child, self.deadline)
+
+    def _let_a_second_pass(self) -> None:
+        time.sleep(min(_SECOND, self.deadline.left()))
 
     def _happened(self, now: JobView) -> bool:
         if now.state is JobState.ENDED:
