@@ -8,6 +8,16 @@ import pytest
 
 from tests.slurm_cluster import SlurmCluster
 
+_SECONDS = 300
+"""For a test with the start of the cluster in it, on a machine with much to do."""
+
+
+def pytest_itemcollected(item):
+    if any("slurm" in marker.args for marker in item.iter_markers("needs")) and not item.get_closest_marker(
+        "timeout"
+    ):
+        item.add_marker(pytest.mark.timeout(_SECONDS))
+
 
 @pytest.fixture(scope="session")
 def slurm_session() -> Iterator[SlurmCluster]:
