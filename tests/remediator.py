@@ -26,7 +26,6 @@ from remediation.policy import Policy
 from tests.remediate_world import opener
 
 CLUSTER = "c"
-KILLED = 77
 POINTS = (
     "before the intent",
     "after the intent",
@@ -54,7 +53,7 @@ def remediate(directory: str, point: str = "", act: str = "") -> None:
     for module in (acting, term):
         module.BEGIN_WITHIN = BEGIN_WITHIN  # type: ignore[attr-defined]
     if point:
-        _arm(point, act)
+        _arm(directory, point, act)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     RemediateService(
@@ -68,11 +67,12 @@ def remediate(directory: str, point: str = "", act: str = "") -> None:
     ).run()
 
 
-def _die(*_: object) -> None:
-    os._exit(KILLED)
+def _die(directory: str) -> None:
+    Path(directory, "killed").touch()
+    os._exit(1)
 
 
-def _arm(point: str, act: str) -> None:
+def _arm(directory: str, point: str, act: str) -> None:
     """Die at the first time that the point is reached with that act."""
     intents: set[str] = set()
 
@@ -92,10 +92,10 @@ def _arm(point: str, act: str) -> None:
         @wraps(method)
         def dying(*arguments: Any, **options: Any) -> Any:
             if before and of(*arguments):
-                _die()
+                _die(directory)
             result = method(*arguments, **options)
             if not before and of(*arguments, result):
-                _die()
+                _die(directory)
             return result
 
         return dying

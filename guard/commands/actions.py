@@ -38,7 +38,8 @@ def command(session: Session, since: float | None, node: str | None, limit: int,
     if as_json:
         click.echo(msgspec.json.encode(_document(shown, incidents, now)))
         return
-    click.echo("\n".join(_standing(shown)))
+    for sentence in _standing(shown):
+        click.echo(sentence)
     click.echo(
         _grid(("node", "state", "since", "job", "cause", "incident"), [_incident(one, now) for one in incidents])
     )

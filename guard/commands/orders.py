@@ -22,8 +22,9 @@ from guard.timespan import TimespanError, length
 from remediation.ledger import Outcome, Result
 from remediation.orders import Command, Order, OrderError
 
-_ANSWER, _OUTCOME = 20.0, 60.0
-"""Seconds: a remediator answers within a second or two, and a standby takes over within the first of these."""
+_ANSWER, _OUTCOME = 20.0, 20.0
+"""Seconds: a remediator answers within a second or two, and a standby takes over within the first of these. What
+takes longer is in `guard actions`."""
 _REFUSED, _UNANSWERED = 1, 2
 
 _Function = Callable[..., None]
@@ -140,6 +141,8 @@ def _tell(heard: Heard, *, waited: bool) -> None:
     click.echo(told(heard.applied))
     for record in heard.records:
         click.echo(f"{kind(record)} {told(record)}")
+    if not heard.ended:
+        click.echo("under way; guard actions tells how it goes on")
 
 
 def _document(order: Order, heard: Heard) -> dict[str, Any]:

@@ -22,10 +22,12 @@ class Heard:
     Attributes:
         applied: the remediator's answer; None: none came.
         records: what followed it, about the same: the intent and its outcome.
+        ended: nothing more is to come.
     """
 
     applied: Applied | None
     records: tuple[Intent | Outcome, ...] = ()
+    ended: bool = False
 
 
 def give(bus: Bus, order: Order, *, answer_within: float, outcome_within: float) -> Heard:
@@ -53,7 +55,7 @@ def give(bus: Bus, order: Order, *, answer_within: float, outcome_within: float)
                 ear.hear(message)
             if asked and ear.applied is not None:
                 deadline = time.monotonic() + outcome_within
-        return Heard(ear.applied, tuple(ear.records))
+        return Heard(ear.applied, tuple(ear.records), ear.done)
     finally:
         follower.close()
 

@@ -58,10 +58,9 @@ def _moved(record: Moved) -> str:
 
 
 def _intent(record: Intent) -> str:
-    step = "" if record.at_step is None else f" at step {record.at_step}"
     again = "" if record.attempt == 1 else f", attempt {record.attempt}"
     approved = f", approved by {plain(record.approved_by)}" if record.approved_by else ""
-    return f"{record.act}{step}{again}{approved}{_because(record.reason)}"
+    return f"{record.act}{again}{approved}{_because(record.reason)}"
 
 
 def _outcome(record: Outcome) -> str:
@@ -88,8 +87,7 @@ def _weighed(record: Weighed) -> str:
 
 
 def _checkpointed(record: Checkpointed) -> str:
-    step = "" if record.at_step is None else f" at step {record.at_step}"
-    return ("every rank wrote it" if record.complete else "no longer waited for") + step + _because(record.reason)
+    return ("complete" if record.complete else "no longer waited for") + _because(record.reason)
 
 
 def _verified(record: Verified) -> str:
