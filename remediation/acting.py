@@ -131,7 +131,11 @@ def _repair(draft: Draft, incident: Incident) -> bool:
 
 
 def _in_repair(draft: Draft, incident: Incident) -> None:
-    if not 0 <= draft.now - incident.moved < _REPAIR:
+    node = draft.scene.node(incident)
+    tried = draft.durable.tried(incident.id, Act.REPAIR, incident.node)
+    if node is not None and node.ready and tried and node.identity != tried[-1].intent.identity:
+        draft.move(incident, NodeState.HELD, "started anew by its repair; a person must look")
+    elif not 0 <= draft.now - incident.moved < _REPAIR:
         draft.move(incident, NodeState.HELD, "its repair did not end in two hours")
         text = f"the repair of {incident.node} did not end in two hours"
         draft.alert("repair", "warning", text, incident=incident.id)

@@ -33,10 +33,10 @@ def ready(draft: Draft, restart: Case) -> bool:
         return True
     if (incident.id, job.restarts) in scene.durable.checkpointed:
         return True
-    asked = _asked(scene, restart)
+    progress = whole(scene, job)
+    asked = _asked(scene, restart, progress)
     if asked and asked[-1].result is None:
         return False
-    progress = whole(scene, job)
     return _standing(draft, restart, asked, progress) if asked else _ask(draft, restart, progress)
 
 
@@ -49,17 +49,30 @@ def beyond(progress: Progress, policy: Policy, now: float) -> int | None:
     return max(progress.steps.values()) + max(ahead, policy.checkpoint.steps)
 
 
-def _asked(scene: Scene, restart: Case) -> list[Deed]:
-    tried = scene.durable.tried(restart.incident.id, Act.CHECKPOINT, restart.subject)
+def _asked(scene: Scene, restart: Case, progress: Progress | None) -> list[Deed]:
+    """Requests that this restart goes by, oldest first: its own, or one that still stands, whoever made it."""
     number = restart.job.restarts if restart.job is not None else None
-    return [deed for deed in tried if deed.intent.restarts == number]
+    made = [deed for deeds in scene.durable.deeds.values() for deed in deeds if _may_stand(deed, restart.subject)]
+    made.sort(key=lambda deed: (deed.intent.time, deed.intent.id))
+    own = [deed for deed in made if deed.intent.restarts == number and _since(deed, restart)]
+    if own or not made or progress is None:
+        return own
+    return [] if min(progress.steps.values()) > (made[-1].intent.at_step or 0) else made[-1:]
+
+
+def _may_stand(deed: Deed, job: str) -> bool:
+    return (deed.intent.act, deed.intent.subject) == (Act.CHECKPOINT, job) and deed.result is not Result.FAILED
+
+
+def _since(deed: Deed, restart: Case) -> bool:
+    return deed.intent.incident == restart.incident.id or deed.intent.time >= restart.incident.opened
 
 
 def _standing(draft: Draft, restart: Case, asked: list[Deed], progress: Progress | None) -> bool:
     at_step = asked[-1].intent.at_step or 0
     if progress is not None and all(progress.checkpoints.get(rank, -1) >= at_step for rank in progress.steps):
         return _conclude(draft, restart, at_step, f"every rank of {len(progress.steps)} wrote step {at_step}")
-    waited = draft.now - asked[0].intent.time
+    waited = draft.now - max(asked[0].intent.time, restart.incident.opened)
     if not -_PATIENCE <= waited <= draft.policy.checkpoint.within:
         return _conclude(draft, restart, at_step, f"step {at_step} was not written by every rank", complete=False)
     if asked[-1].result is Result.DONE or progress is None:

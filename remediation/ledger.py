@@ -172,7 +172,8 @@ class Verified(Entry, frozen=True, kw_only=True, tag="verified"):
         running: it runs again, and not on the node.
         resumed: the step that it went on from; None where telemetry did not tell.
         faster: None where it could not be seen.
-        fine: all is as it should be; otherwise an alert stands beside this record, unless the job has ended.
+        fine: all is as it should be; otherwise an alert stands beside this record, unless the job has
+            ended or was restarted once more.
     """
 
     job: str

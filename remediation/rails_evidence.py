@@ -108,6 +108,10 @@ def peers(scene: Scene, case: Case) -> Answer:
     look = scene.look
     if look is None:
         return False, "the cluster is not seen"
-    others = (case.job.nodes if case.job is not None else frozenset(look.view.nodes)) - {case.incident.node}
-    count = len(others - look.out)
+    # Not a set of the others: a job may have 62,500 nodes, and this is asked for each that is accused.
+    if case.job is not None:
+        count = len(case.job.nodes) - len(case.job.nodes & look.out)
+    else:
+        count = len(look.view.nodes) - len(look.out)
+    count -= case.incident.node not in look.out
     return count >= scene.policy.peers, f"{count} other nodes in service, least {scene.policy.peers}"

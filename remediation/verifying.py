@@ -18,6 +18,9 @@ class _Seen:
     faster: bool | None
 
 
+_NOTHING = _Seen(running=False, resumed=None, right_step=None, faster=None)
+
+
 def verify(draft: Draft) -> None:
     """Conclude those restarts of which enough is seen, and those that took too long."""
     look = draft.scene.look
@@ -27,8 +30,9 @@ def verify(draft: Draft) -> None:
         intent = draft.durable.verifying[key]
         job = look.view.jobs.get(intent.subject)
         if job is None or job.state is JobState.ENDED:
-            nothing = _Seen(running=False, resumed=None, right_step=None, faster=None)
-            _conclude(draft, intent, nothing, "the job has ended", fine=False)
+            _conclude(draft, intent, _NOTHING, "the job has ended", fine=False)
+        elif any(name == key[0] and restarts > key[1] for name, restarts in draft.durable.verifying):
+            _conclude(draft, intent, _NOTHING, "the job was restarted once more", fine=False)
         elif job.restarts <= (intent.restarts or 0):
             _not_yet(draft, intent)
         else:
@@ -39,8 +43,7 @@ def _not_yet(draft: Draft, intent: Intent) -> None:
     # As long as its incident is open, the restart is tried again, and rails and tries say how often.
     if intent.id in draft.durable.alive or intent.incident in draft.durable.incidents:
         return
-    nothing = _Seen(running=False, resumed=None, right_step=None, faster=None)
-    _conclude(draft, intent, nothing, "the incident was closed before the restart took", fine=False)
+    _conclude(draft, intent, _NOTHING, "the incident was closed before the restart took", fine=False)
 
 
 def _follow(draft: Draft, intent: Intent, seen: _Seen) -> None:
