@@ -14,7 +14,10 @@ from typing import Any
 
 import msgspec
 
+from guard.bus import Bus
 from guard.bus.file import FileBus
+from guard.bus.kafka import KafkaBus
+from guard.bus.kafka_settings import KafkaSettings
 from guard.remediate import acting, term
 from guard.remediate.acting import Acting
 from guard.remediate.leadership import Candidate
@@ -39,7 +42,7 @@ POINTS = (
     "after the commit",
 )
 """All of them, in order; within the act there are two more, which the cluster knows."""
-SESSION = 1.0
+SESSION, KAFKA_SESSION = 1.0, 6.0
 BEGIN_WITHIN = 1.0
 
 Method = Callable[..., Any]
@@ -57,7 +60,7 @@ def remediate(directory: str, point: str = "", act: str = "") -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     RemediateService(
-        lambda: FileBus(f"{directory}/bus.sqlite", session_timeout=SESSION),
+        lambda: open_bus(Path(directory)),
         opener(Path(directory)),
         msgspec.json.decode(Path(directory, "policy.json").read_bytes(), type=Policy),
         Notifier(),
@@ -65,6 +68,15 @@ def remediate(directory: str, point: str = "", act: str = "") -> None:
         cluster=CLUSTER,
         look_within=1.0,
     ).run()
+
+
+def open_bus(directory: Path) -> Bus:
+    """The brokers that the file ``kafka`` names, with the prefix of the test; else the embedded bus."""
+    named = directory / "kafka"
+    if not named.exists():
+        return FileBus(directory / "bus.sqlite", session_timeout=SESSION)
+    address, prefix = named.read_text().split()
+    return KafkaBus(address, KafkaSettings(session_timeout=KAFKA_SESSION), prefix=prefix)
 
 
 def _die(directory: str) -> None:

@@ -13,6 +13,7 @@ from remediation.orders import Command
 from remediation.states import NodeState
 from tests.remediate_fleet import BAD, scene
 from tests.remediate_world import HANGS
+from tools.kafka.topics import make_topics
 
 ONCE = Counter({("cordon", BAD): 1, ("restart", "train"): 1})
 AFTER_AN_ACT = 15 + 2
@@ -26,6 +27,19 @@ def it(tmp_path):
 
 
 def test_of_two_one_acts_and_the_other_takes_over_when_it_is_killed(it):
+    taken_over(it)
+
+
+@pytest.mark.needs("kafka")
+@pytest.mark.timeout(240)
+def test_the_same_on_real_brokers(tmp_path, kafka, prefix):
+    make_topics(kafka.bootstrap, prefix)
+    (tmp_path / "kafka").write_text(f"{kafka.bootstrap} {prefix}")
+    with scene(tmp_path) as it:
+        taken_over(it)
+
+
+def taken_over(it):
     it.start()
     it.until(lambda: len(it.of(Leader)) == 1)
     it.start()
