@@ -92,7 +92,7 @@ class KubeServer:
         self.url = f"https://127.0.0.1:{port}"
         self._store = Process(directory, *_etcd(directory, store, peers))
         self._api = Process(directory, str(built / "kube-apiserver"), *_api(directory, authority, port, store))
-        access = _kubeconfig(directory, self.url, authority.certificate)
+        self.kubeconfig = access = _kubeconfig(directory, self.url, authority.certificate)
         self._others = [
             Process(directory, str(built / "kube-controller-manager"), *_controllers(access)),
             Process(directory, str(built / "kube-scheduler"), f"--kubeconfig={access}", *_ALONE),

@@ -35,7 +35,7 @@ def test_a_restart_costs_a_job_no_failure_and_no_waiting(kube_world):
     job = kube_world.start_job("train", kube_world.nodes[:2], backoffLimit=0)
     node, before = cordoned(kube_world), uids(kube_world.running("train"))
     kube_world.cluster.restart(look(kube_world).jobs[job], node, kube_world.timeout)
-    until(lambda: len(kube_world.running("train")) == 2, "it runs again", seconds=8)
+    until(lambda: len(kube_world.running("train")) == 2, "it runs again", seconds=15)  # evicted: 20 s
     assert not uids(kube_world.running("train")) & before
     assert kube_world.nodes[0] not in {pod.spec.node_name for pod in kube_world.running("train")}
     assert not read(kube_world).status.failed

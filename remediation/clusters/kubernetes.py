@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from kubernetes import client, config
 from kubernetes.config import ConfigException
 
@@ -67,7 +68,7 @@ def connect(kubeconfig: Path | None = None) -> client.Configuration:
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 str(kubeconfig), client_configuration=configuration
             )
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, TypeError, yaml.YAMLError) as error:
         raise RefusedError(f"no way to Kubernetes: {kubeconfig or 'no service account'}: {error}") from error
     return configuration
 

@@ -124,16 +124,17 @@ class KubernetesApi:
             raise ClusterUnavailableError(f"Kubernetes' API server: {str(error)[:_MOST_TEXT]}") from error
 
 
-def _read(answer: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
+def _read(answer: urllib3.HTTPResponse, deadline: Deadline) -> bytes:
     """A body, unless it is too large, or comes so slowly that the time is over before it."""
     body = bytearray()
-    chunks = answer.stream(_CHUNK)
     try:
         while len(body) <= _MOST_BYTES:
             if (sock := getattr(answer.connection, "sock", None)) is not None:
                 sock.settimeout(deadline.left())
-            chunk = next(chunks, None)
-            if chunk is None:
+            # What is there, without waiting for more: one byte now and then must not keep us beyond the deadline.
+            chunk = answer.read1(_CHUNK)
+            deadline.left()
+            if not chunk:
                 answer.release_conn()
                 return bytes(body)
             body += chunk
