@@ -25,7 +25,9 @@ class SlurmWorld(World):
         # Slurm takes light nodes first, and may take any when the job is requeued.
         for node in self.nodes:
             self.update(node, f"Weight={1 if node in nodes else 100}")
-        job = self.slurm.submit(self._script, ["--output=/dev/null", f"--nodes={len(nodes)}", "--requeue"])
+        job = self.slurm.submit(
+            self._script, [f"--output={self._script.parent}/out", f"--nodes={len(nodes)}", "--requeue"]
+        )
         self.slurm.until(lambda: self.slurm.job(job)[0] == "RUNNING", 20)
         return job
 

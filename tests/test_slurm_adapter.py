@@ -80,6 +80,8 @@ def test_a_requeued_job_is_back_in_seconds_where_slurm_alone_waits_two_minutes(w
     world.cluster.restart(view.jobs[job], view.nodes["n1"], 60)
     world.slurm.until(lambda: world.slurm.job(job)[0] == "RUNNING", 60)
     assert time.monotonic() - begun < 60
+    # Started too early, it would be seen to run, and then fail: "Job credential revoked".
+    world.slurm.until(lambda: bool(world.slurm.ranks("n3")), 30)
     assert world.slurm.job(job)[1:] == (1, "n[2-3]")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from collectors.telemetry import Telemetry, decode
 from guard.bus import Topic, open_bus
+from remediation.clusters.protocol import Stamp
+from remediation.clusters.slurm import SlurmCluster
 from tests.training_job import NodeAgents, TrainingJob, ask_for_checkpoint
 
 pytestmark = [pytest.mark.needs("slurm"), pytest.mark.timeout(600)]
@@ -30,10 +32,10 @@ def test_a_requeued_job_ends_on_other_nodes_with_the_bits_of_an_undisturbed_one(
     again = TrainingJob(slurm, tmp_path / "again", nodes=3, steps=STEPS, every=50)
     number = again.submit()
     slurm.until(lambda: bool(again.checkpoints()), PATIENCE)
-    slurm.call("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=guard: test")
-    slurm.call("scontrol", "requeue", number)
-    slurm.until(lambda: slurm.call("squeue", "-h", "-j", number, "-o", "%T").strip() == "PENDING", 30)
-    slurm.call("scontrol", "update", f"JobId={number}", "StartTime=now")
+    cluster = SlurmCluster(slurm.configuration)
+    cluster.cordon(cluster.observe(30).nodes["n2"], Stamp("inc-1", "compute"), 30)
+    view = cluster.observe(30)
+    cluster.restart(view.jobs[number], view.nodes["n2"], 60)
     slurm.until(lambda: len(again.parameters()) > 0, PATIENCE)
 
     assert slurm.job(number)[1:] == (1, "n[1,3-4]")

@@ -15,6 +15,10 @@ from remediation.views import ClusterView, JobState, JobView, NodeView, Repair
 _POLL = 0.2
 _DELAYED = {"BeginTime", "None"}
 """Why a job waits that was requeued, and one that is about to start."""
+_REVOKED = 2.5
+"""Seconds between a job's leaving its nodes and its start. Nodes refuse a start of the second in which the job was
+ended, or before, and then it fails for good ("Job credential revoked"): this is what the delay is for.
+"""
 _MARGIN = 1.0
 """Seconds that the last commands of a call get."""
 _REQUEUE_DELAY = 900.0
@@ -101,20 +105,23 @@ class SlurmCluster:
         )
 
     def _hasten(self, job: str, deadline: Deadline) -> None:
-        """Lift Slurm's delay of a requeued job until it runs, or waits for something else.
+        """Lift Slurm's delay of a requeued job, until it runs or waits for something else.
 
-        While the job leaves its nodes the delay may come back, so it is lifted again. Where that takes longer than
-        the call may, the delay stays, unless the call is made again.
+        Where its nodes take longer to be free than the call may, the delay stays, unless the call is made again.
         """
+        left_at: float | None = None
         while deadline.left() > _MARGIN:
             there = self._slurm.job(job, deadline)
+            delay = (there.start or 0.0) - time.time()
             if there.state is JobState.ENDED:
                 raise GoneError(f"job {job} has ended")
-            delay = (there.start or 0.0) - time.time()
-            elsewhere = there.held not in _DELAYED and not there.completing
-            if there.state is not JobState.WAITING or elsewhere or delay > _REQUEUE_DELAY:
+            if there.completing:
+                left_at = None
+            elif there.state is JobState.RUNNING or there.held not in _DELAYED or delay > _REQUEUE_DELAY:
                 return
-            if delay > 1.0 and not there.completing:
+            elif left_at is None:
+                left_at = time.monotonic()
+            elif delay > 1.0 and time.monotonic() - left_at > _REVOKED:
                 self._slurm.start_now(job, deadline)
             time.sleep(_POLL)
 
