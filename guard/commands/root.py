@@ -44,6 +44,7 @@ _GROUPS = {
     },
     "To try it": {
         "bench": ("Measure how well detection detects.", "[all]"),
+        "simulate": ("Show what acting is worth, on a month that is simulated.", "[all]"),
         "demo": ("Train on local processes, slow one, and see it named.", "[all]"),
     },
 }
