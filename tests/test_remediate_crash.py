@@ -14,7 +14,7 @@ from tests.remediate_world import JOB, KILLS_AFTER, KILLS_BEFORE, world
 from tests.remediator import POINTS
 
 IN_THE_ACT = (KILLS_BEFORE, KILLS_AFTER)
-AT_ONCE = 8
+AT_ONCE = 10
 """Scenes that are played at once: each waits more than it works."""
 
 FLOWS = {

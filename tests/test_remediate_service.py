@@ -8,14 +8,18 @@ from collections import Counter
 import pytest
 
 from detectors.verdict import Status
-from remediation.ledger import Applied, Intent, Leader, Opened, Outcome, Result
+from guard.bus import Outgoing, Topic
+from remediation.ledger import Act, Applied, Intent, Leader, Moved, Opened, Outcome, Result, encode
 from remediation.orders import Command
 from remediation.states import NodeState
 from tests.remediate_fleet import BAD, scene
 from tests.remediate_world import HANGS
+from tests.remediator import CLUSTER
 from tools.kafka.topics import make_topics
 
 ONCE = Counter({("cordon", BAD): 1, ("restart", "train"): 1})
+LONG = 4.0
+"""Seconds that an act may take which the test says was begun."""
 AFTER_AN_ACT = 15 + 2
 """Seconds: the issue's bound, with the test's deadline of an act."""
 
@@ -106,3 +110,33 @@ def test_the_end_of_a_remediator_in_good_order_gives_the_lead_to_the_other_at_on
     first.join(10)
     assert first.exitcode == 0
     it.until(lambda: len(it.of(Leader)) == 2)
+
+
+def test_an_act_that_the_one_before_may_have_begun_is_waited_out_before_anything_is_done(it):
+    (place,) = enter(it, Leader(id="before", cluster=CLUSTER, time=time.time(), process="p", deadline=LONG))
+    common = {"cluster": CLUSTER, "time": time.time(), "incident": "inc-1", "epoch": place.offset}
+    healthy, confirmed = NodeState.HEALTHY, NodeState.CONFIRMED
+    enter(
+        it,
+        Opened(
+            id="o", node=BAD, instance=f"i-{BAD}", identity=f"id-{BAD}", job="train", verdict="v", cause="compute",
+            severity="warning", slowdown=0.3, since=0.0, **common,
+        ),
+        Moved(id="m", before=healthy, after=confirmed, reason="", **common),
+        Intent(
+            id="begun", act=Act.CORDON, subject=BAD, identity=f"id-{BAD}", expires=time.time() + 60, deadline=LONG,
+            **common,
+        ),
+    )  # fmt: skip
+    it.training.accused[BAD] = Status.STRAGGLER
+    it.start()
+    it.until(lambda: NodeState.HELD in it.states())
+    leads = next(at for at, record in enumerate(it.ledger()) if record.epoch is None and record.id != "before")
+    leader, first = it.ledger()[leads : leads + 2]
+    assert first.time - leader.time >= LONG
+    assert (first.intent, first.result) == ("begun", Result.SUPERSEDED)
+    assert Counter(it.effects()) == ONCE
+
+
+def enter(it, *records):
+    return it.bus.publish([Outgoing(Topic.LEDGER, CLUSTER, encode(record)) for record in records], 5.0)
