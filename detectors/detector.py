@@ -255,11 +255,12 @@ class Detector:
         arrivals, states, offset = [], [], 0
         held: list[int] = []
         for followed in followers:
+            # Also of a node whose first record waits still, and of which there is no state: it must be read again.
+            followed.uncovered = followed.arrival.oldest()
+            held += [] if followed.uncovered is None else [followed.uncovered]
             state = followed.fold.freeze()
             if not isinstance(state, IdleState):
                 continue
-            followed.uncovered = followed.arrival.oldest()
-            held += [] if followed.uncovered is None else [followed.uncovered]
             offset = max(offset, followed.arrival.reached() + 1)
             arrivals.append(followed.arrival.freeze(followed.passed))
             states.append(state)
