@@ -1,7 +1,7 @@
 """A real Slurm cluster on this machine: several slurmd under names of their own, one slurmctld, one munged.
 
 Nothing of it outlives ``stop``: daemons, steps and jobs all carry the path of the cluster's configuration in their
-environment, by which they are found.
+environment, or have its log open, by which they are found.
 """
 
 import contextlib
@@ -267,6 +267,11 @@ class SlurmCluster:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("SLURM_CONF") == str(self.configuration):
+                # A step daemon writes its title over its environment; its log tells whose it is.
+                if process.name() == "slurmstepd":
+                    ours = any(Path(file.path).is_relative_to(self.directory) for file in process.open_files())
+                else:
+                    ours = process.environ().get("SLURM_CONF") == str(self.configuration)
+                if ours:
                     found.append(process)
         return found
