@@ -99,12 +99,12 @@ class KubernetesCluster:
         pods = api.core.list_pod_for_all_namespaces if space is None else api.core.list_namespaced_pod
         jobs = api.batch.list_job_for_all_namespaces if space is None else api.batch.list_namespaced_job
         try:
-            # Jobs first: a pod whose job is missing then is of a job made since, and is told all the same.
+            # Pods first: a pod whose job is not there afterwards is left of one that was deleted.
             objects = Objects(
-                jobsets=all_jobsets(api, space, deadline),
-                jobs=api.all(jobs, Job, deadline, *names),
-                nodes=api.all(api.core.list_node, Node, deadline, label_selector=where.nodes),
                 pods=api.all(pods, Pod, deadline, *names),
+                jobs=api.all(jobs, Job, deadline, *names),
+                jobsets=all_jobsets(api, space, deadline),
+                nodes=api.all(api.core.list_node, Node, deadline, label_selector=where.nodes),
             )
         except ClusterUnavailableError:
             raise

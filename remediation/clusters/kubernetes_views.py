@@ -172,9 +172,11 @@ def _jobs(objects: Objects, of_job: Mapping[tuple[str, str], list[Pod]]) -> Iter
         known.add(key)
         yield job_view(job, of_job.get(key, []))
     for key, pods in of_job.items():
-        # A kind that guard does not know, or an object made between the lists: its pods are work all the same.
-        if key not in known:
-            yield _view(pods[0].metadata, key[1], pods, own=0, ended=False, owner=key[0])
+        if key in known:
+            continue
+        # Left of a job that was deleted, or of a kind that guard does not know. They are work all the same.
+        ended = key[0] in ("Job", "JobSet")
+        yield _view(pods[0].metadata, key[1], pods, own=0, ended=ended, owner=None if ended else key[0])
 
 
 def job_view(job: Job, pods: Sequence[Pod]) -> JobView:
