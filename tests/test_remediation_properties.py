@@ -301,7 +301,8 @@ class Remediation(RuleBasedStateMachine):
         )
         if intent.act is not Act.REPAIR:
             heard = state.picture.heard.get(incident.node)
-            said = heard.accusation
+            silent = heard.verdict.status is Status.SILENT and intent.act is Act.RESTART
+            said = heard.accusation if silent else heard.verdict
             assert said is not None
             assert said.accused
             assert said.instance == incident.instance
