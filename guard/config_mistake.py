@@ -10,6 +10,7 @@ import msgspec
 
 from guard.config import Config
 from guard.config_text import ConfigText, Place
+from guard.remediate.settings import KINDS
 
 _MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>.*)`", re.DOTALL)
@@ -44,6 +45,8 @@ def describe(text: ConfigText, message: str) -> tuple[int, str]:
     if what.startswith("Invalid enum value") and isinstance(default, StrEnum):
         choices = ", ".join(type(default))
         return text.line(place), f"{name}: {_shown(_value(text, place))} (expected one of {choices})"
+    if what.startswith("Invalid value") and place[-1:] == ("kind",):
+        return text.line(place), f"{name}: {_shown(_value(text, place))} (expected one of {', '.join(KINDS)})"
     if not what.startswith("Expected"):
         return text.line(place), f"{name}: {what}"
     return text.line(place), f"{name}: {_shown(_value(text, place))} (expected {_expectation(what, place)})"
@@ -97,7 +100,9 @@ def _hint(place: Place) -> str:
     if near:
         return f", did you mean {near[0]!r}?"
     elsewhere = [".".join(other) for other in _places(Config(), ()) if other[-1] == place[-1]]
-    return f", did you mean {elsewhere[0]!r}?" if elsewhere else f"; known here: {', '.join(known)}"
+    if elsewhere:
+        return f", did you mean {elsewhere[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
 
 
 def _places(section: Any, place: Place) -> Iterator[Place]:

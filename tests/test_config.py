@@ -57,7 +57,8 @@ MISTAKES = {
     "agent: {period: .nan}": ":1: agent.period: nan (expected a number >= 0.1)",
     "spool: /x": ":1: spool: unknown key, did you mean 'agent.spool'?",
     "zzz: 1": (
-        ":1: zzz: unknown key; known here: cluster, bus, node, agent, detect, detector, remediation, report, kafka, topics"
+        ":1: zzz: unknown key; known here: "
+        "cluster, bus, node, agent, detect, detector, remediation, report, kafka, topics"
     ),
     "node:\n  labels:\n    a: x\n    rack: 17\n": ":4: node.labels.rack: 17 (expected text; put it in quotes)",
     "agent:\n  disabled:\n  - efa\n  - 3\n": ":4: agent.disabled.1: 3 (expected text; put it in quotes)",
@@ -73,6 +74,11 @@ MISTAKES = {
     "agent: {metrics: 'x:70000'}": ":1: agent: metrics is x:70000, expected a port up to 65535",
     "detect:\n  fast:\n    held: 9\n": ":2: detect.fast: fast.held is 9, expected at most fast.of, 7",
     "detect: {floor: 0}": ":1: detect.floor: 0 (expected a number > 0)",
+    "remediation:\n  cluster: {kind: nomad}": (
+        ":2: remediation.cluster.kind: nomad"
+        " (expected one of slurm, kubernetes, hyperpod-slurm, hyperpod-kubernetes, command)"
+    ),
+    "remediation: {cluster: {kind: slurm, queue: x}}": ":1: remediation.cluster.queue: unknown key",
     "agent: {spool_bytes: 1.5}": ":1: agent.spool_bytes: 1.5 (expected a whole number)",
 }
 

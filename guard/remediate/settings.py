@@ -1,6 +1,6 @@
 """The section ``remediation`` of the configuration: which cluster is acted on, and how."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Meta, Struct, field
 
@@ -50,6 +50,7 @@ class Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
 
 
 ClusterChoice = Slurm | Kubernetes | HyperPodSlurm | HyperPodKubernetes | Command
+KINDS = tuple(str(choice.__struct_config__.tag) for choice in get_args(ClusterChoice))
 
 
 class Remediation(Struct, frozen=True, forbid_unknown_fields=True):
