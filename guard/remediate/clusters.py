@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from guard.remediate.child import Opener
-from guard.remediate.settings import ClusterChoice, Command, HyperPodSlurm, Kubernetes, Slurm
+from guard.remediate.settings import ClusterChoice, Command, HyperPodKubernetes, HyperPodSlurm, Kubernetes, Slurm
 from remediation.clusters.protocol import Cluster, ClusterUnavailableError, RefusedError
 
 NO_CLUSTER = "no cluster is set: remediation.cluster, kind: slurm, kubernetes, … (guard config --schema)"
@@ -44,12 +44,14 @@ def _open(choice: ClusterChoice) -> Cluster:
 
 
 def _kubernetes(choice: Kubernetes) -> Cluster:
+    from remediation.clusters.hyperpod_kubernetes import HyperPodKubernetesCluster  # noqa: PLC0415
     from remediation.clusters.kubernetes import KubernetesCluster, KubernetesSettings, connect  # noqa: PLC0415
 
     path = Path(choice.kubeconfig) if choice.kubeconfig else None
     usual = KubernetesSettings()
     settings = KubernetesSettings(choice.nodes, choice.namespace, choice.domains or usual.domains)
-    return KubernetesCluster(connect(path), settings)
+    kind = HyperPodKubernetesCluster if isinstance(choice, HyperPodKubernetes) else KubernetesCluster
+    return kind(connect(path), settings)
 
 
 def _slurm(choice: Slurm) -> Cluster:
