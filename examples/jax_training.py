@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -37,6 +38,7 @@ class Run:
     batch: int
     checkpoint_every: int
     seed: int
+    exchange: float
 
 
 def teacher(inputs: jax.Array) -> jax.Array:
@@ -101,6 +103,7 @@ class Training:
         with section("collective"):
             parts = jax.make_array_from_process_local_data(self._split, np.asarray(local)[None])
             gradient = np.asarray(self._mean(parts).addressable_data(0))
+            time.sleep(self._run.exchange)
         with section("compute"):
             self.momentum = DECAY * self.momentum + gradient
             self.parameters = self.parameters - RATE * self.momentum
@@ -153,6 +156,9 @@ def arguments() -> Run:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--checkpoint-every", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--exchange", type=float, default=0.0, help="seconds more for an exchange, as between real machines"
+    )
     return Run(**vars(parser.parse_args()))
 
 

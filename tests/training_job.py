@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ BATCH = """\
 #SBATCH --ntasks-per-node=1 --requeue --open-mode=append
 cd {root}
 export JAX_COORDINATOR_ADDRESS=127.0.0.1:{port}
-export GUARD_CHECKPOINT_FILE={directory}/checkpoint-request.json
+export GUARD_CHECKPOINT_FILE={directory}/$SLURM_JOB_ID.json
 # A rank computes on one core, as a node of its own would give it; threads would make it a race between ranks.
 export XLA_FLAGS=--xla_cpu_multi_thread_eigen=false OMP_NUM_THREADS=1
 exec srun --kill-on-bad-exit=1 --unbuffered sh -c '
@@ -38,14 +39,25 @@ class TrainingJob:
     """One job in a directory of its own, which holds rings, checkpoints and what the ranks print."""
 
     def __init__(
-        self, cluster: SlurmCluster, directory: Path, *, nodes: int, steps: int, every: int = 100
+        self,
+        cluster: SlurmCluster,
+        directory: Path,
+        *,
+        nodes: int,
+        steps: int,
+        every: int = 100,
+        exchange: float = 0.0,
     ) -> None:
-        self.checkpoint_request = directory / "checkpoint-request.json"
         self._cluster = cluster
         self._directory = directory
         self._nodes = nodes
-        self._arguments = ["--steps", str(steps), "--checkpoint-every", str(every)]
+        self._arguments = ["--steps", str(steps), "--checkpoint-every", str(every), "--exchange", str(exchange)]
         self.number = ""
+
+    @property
+    def checkpoint_request(self) -> Path:
+        """Where the ranks of the job that was handed in look for a request."""
+        return self._directory / f"{self.number}.json"
 
     def submit(self) -> str:
         """Hand it in, and return its id."""
@@ -70,8 +82,9 @@ class TrainingJob:
 
     def parameters(self) -> set[str]:
         """Digests of the parameters that the ranks ended with, once all did: one, or lockstep is broken."""
-        ends = [json.loads(line) for line in self.printed().splitlines() if line.startswith('{"rank"')]
-        return {end["parameters"] for end in ends} if len(ends) == self._nodes else set()
+        # Not line by line: ranks that end at once may share one.
+        ends = re.findall(r'"parameters": "([0-9a-f]+)"', self.printed())
+        return set(ends) if len(ends) == self._nodes else set()
 
     @contextlib.contextmanager
     def slowed(self, node: str) -> Iterator[None]:
