@@ -49,7 +49,12 @@ class Assumptions(Struct, frozen=True, forbid_unknown_fields=True):
         float, _of("least excess of a slow node", "the suite `faulty`, on which detection was measured", 0.001)
     ] = 0.1
     excess_most: Annotated[
-        float, _of("greatest excess; log-uniform between", "the suite `faulty`: to 3 times as slow", 0.001)
+        float,
+        _of(
+            "greatest excess; log-uniform between",
+            "the suite `faulty`: 3 times as slow, throttling 1.6, now and then 1.3",
+            0.001,
+        ),
     ] = 2.0
     stopped: Annotated[float, _of("median until people restart a stopped job, where nothing else does", _OURS)] = (
         2 * HOUR
@@ -83,10 +88,7 @@ class Assumptions(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 320.0
     false: Annotated[
         float,
-        _of(
-            "false accusations",
-            "five times `detect.budget`: what 60,000 node-days without one leave open (95 %)",
-        ),
+        _of("false accusations", "five times `detect.budget`; of 20,000 simulated node-days so far: 0.05"),
     ] = 0.05
     clear: Annotated[float, _of("until an accusation is taken back", "`detect.clear`: 60 windows of 10 s")] = 600.0
     mended: Annotated[float, _of("median until a person gives a wrongly taken node back", _OURS)] = 12 * HOUR

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.simulate.assumptions import DAY, Assumptions
-from guard.simulate.detection import delay
+from guard.simulate.detection import AILMENTS, EXCESS_MOST, delay
 from guard.simulate.repairs import Repairs
+from simulation.case import FaultKind
 
 
 class Kind(StrEnum):
@@ -31,6 +32,7 @@ class Fault:
 
     Attributes:
         node: its number.
+        ailment: what makes it slow; None for what does not slow.
         factor: of the job's step while it lasts; 1 for what does not slow.
         passes: how long it lasts by itself; None: until somebody takes the node out.
         repair: how long the node is away once it is out.
@@ -42,6 +44,7 @@ class Fault:
     node: int
     time: float
     kind: Kind
+    ailment: FaultKind | None
     factor: float
     passes: float | None
     repair: float
@@ -80,7 +83,9 @@ def _of(
     count = len(nodes)
     times = chance.uniform(0, given.days * DAY, count)
     away = repairs.at(chance.random(count))
-    excess = np.exp(chance.uniform(np.log(given.excess_least), np.log(given.excess_most), count))
+    ailments = [AILMENTS[place] for place in chance.integers(0, len(AILMENTS), count)]
+    most = [max(min(EXCESS_MOST.get(one, np.inf), given.excess_most), given.excess_least) for one in ailments]
+    factors = 1 + np.exp(chance.uniform(np.log(given.excess_least), np.log(np.array(most))))
     lasting = np.exp(chance.uniform(np.log(given.passing_least), np.log(given.passing_most), count))
     luck = chance.random(count)
     late = np.exp(given.scatter * chance.standard_normal(count))
@@ -90,17 +95,18 @@ def _of(
             node=int(nodes[index]),
             time=float(times[index]),
             kind=kind,
-            factor=1 + float(excess[index]) if kind in SLOWING else 1.0,
+            ailment=ailments[index] if kind in SLOWING else None,
+            factor=float(factors[index]) if kind in SLOWING else 1.0,
             passes=float(lasting[index]) if kind is Kind.TRANSIENT else None,
             repair=float(away[index]),
-            accused=_accused(kind, given, 1 + float(excess[index]), float(luck[index])),
+            accused=_accused(kind, given, ailments[index], float(factors[index]), float(luck[index])),
             noticed=float(late[index]) * _median(kind, given),
         )
         for index in range(count)
     ]
 
 
-def _accused(kind: Kind, given: Assumptions, factor: float, luck: float) -> float | None:
+def _accused(kind: Kind, given: Assumptions, ailment: FaultKind, factor: float, luck: float) -> float | None:
     match kind:
         case Kind.HARD:
             return given.told if luck < given.seen else None
@@ -109,7 +115,7 @@ def _accused(kind: Kind, given: Assumptions, factor: float, luck: float) -> floa
         case Kind.FALSE:
             return 0.0
         case Kind.SLOW | Kind.TRANSIENT:
-            return delay(factor, luck)
+            return delay(ailment, factor, luck)
 
 
 def _median(kind: Kind, given: Assumptions) -> float:

@@ -26,9 +26,13 @@ def policy_of(given: Assumptions) -> Policy:
     As shipped, four nodes of a cluster may be out, two of a rack and two of a job, and a job is restarted three
     times a day: a first day's limits. With a thousand nodes more than that is in repair all the time.
     """
+    most, total = max(given.spares, 1), given.nodes + given.spares
     return Policy(
         modes=AUTO,
-        out=OutOfService(count=max(given.spares, 1), domain=max(given.rack // 2, 1), job=max(given.spares, 1)),
+        # A hair more than the share that `most` is: it is rounded down.
+        out=OutOfService(
+            count=most, share=min(most / total + 1e-9, 1.0), domain=max(given.rack // 2, 1), job=most
+        ),
         attempts=Attempts(job=12),
         economy=Economy(restart=given.restart, lost_work=given.every, checkpoint=given.write),
         checkpoint=Checkpoint(path="/shared/{job}.json"),

@@ -5,11 +5,12 @@ what takes a few seconds in a real shell takes as long here.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from detectors.verdict import Cause, JobAttempt, Role, Severity, Status, Verdict, identify
-from guard.simulate.faults import STOPPING, Fault, Kind
+from guard.simulate.detection import AILMENTS
+from guard.simulate.faults import SLOWING, STOPPING, Fault, Kind
 from guard.simulate.fleet import JOB, name_of
 from guard.simulate.month import Month, Phase
 from guard.simulate.shell import CLUSTER, Shell
@@ -19,16 +20,25 @@ from remediation.ledger import Act, Alert, Denied, Intent, Record, Weighed
 from remediation.orders import Command, Order
 from remediation.policy import Policy
 from remediation.states import NodeState
+from simulation.case import FaultKind
 
 _TURN = 5.0
 _WAITING = 60.0
-"""Seconds between turns while an accused node cannot be taken out yet."""
+"""Seconds between turns while an accused node cannot be taken out yet; after `_LONG` of that, `_REFRESH`."""
+_LONG = 900.0
 _REFRESH = 300.0
 """Seconds after which the detector repeats a verdict (`detect.refresh`)."""
 _ALLEGED = 1.1
 """Factor that a false accusation tells of."""
 _CONFIDENCE = 0.99
 _PAGES = frozenset({"warning", "critical"})
+_CAUSES: Mapping[FaultKind | None, Cause] = {
+    **dict.fromkeys(AILMENTS, Cause.COMPUTE),
+    FaultKind.MEMORY: Cause.MEMORY,
+    FaultKind.HOST: Cause.HOST,
+    FaultKind.INPUT: Cause.INPUT,
+    FaultKind.LINK: Cause.NETWORK,
+}
 _UNDECIDED = frozenset({NodeState.CONFIRMED, NodeState.CORDONED, NodeState.DRAINING})
 
 
@@ -72,7 +82,7 @@ class Remediator:
 
     def _accuse(self, fault: Fault, attempt: int) -> None:
         month = self._month
-        real = month.suspect(fault) or (fault.kind not in (Kind.SLOW, Kind.TRANSIENT) and month.in_job(fault.node))
+        real = month.in_job(fault.node) if fault.kind not in SLOWING else month.suspect(fault)
         if attempt != month.attempt or not real:
             return
         name = name_of(fault.node)
@@ -212,7 +222,7 @@ class Remediator:
                 )
                 waits.append(incident.moved + wait - now)
             elif incident.state in _UNDECIDED:
-                waits.append(_WAITING)
+                waits.append(_WAITING if now - incident.moved < _LONG else _REFRESH)
         return max(min(waits, default=math.inf), _TURN)
 
     def _wake(self, time: float) -> None:
@@ -230,7 +240,7 @@ def _verdict(fault: Fault, since: float, now: float, *, ok: bool) -> Verdict:
     factor = _ALLEGED if fault.kind is Kind.FALSE else fault.factor
     costs = {Kind.HARD: None, Kind.HANG: 1.0}.get(fault.kind, 1 - 1 / factor)
     broken = Status.FAULT if fault.kind is Kind.HARD else Status.STRAGGLER
-    cause = Cause.DEVICE if fault.kind is Kind.HARD else Cause.COMPUTE
+    ailment = fault.ailment
     return Verdict(
         schema="guard.verdict/1",
         id=identify(name, fault.number, now, ok),
@@ -241,8 +251,8 @@ def _verdict(fault: Fault, since: float, now: float, *, ok: bool) -> Verdict:
         time=now,
         since=now if ok else since,
         status=Status.OK if ok else broken,
-        role=None if ok else Role.CULPRIT,
-        cause=None if ok else cause,
+        role=None if ok else Role.LINK if ailment is FaultKind.LINK else Role.CULPRIT,
+        cause=None if ok else Cause.DEVICE if fault.kind is Kind.HARD else _CAUSES.get(ailment, Cause.UNKNOWN),
         device=None,
         slowdown=None if ok else costs,
         severity=Severity.INFO if ok else Severity.CRITICAL if critical else Severity.WARNING,
