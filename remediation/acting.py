@@ -38,6 +38,21 @@ def act(draft: Draft) -> None:
             _WANTS[incident.state](draft, incident)
 
 
+def finish_restarts(draft: Draft) -> None:
+    """Start jobs again that a restart of ours has stopped, whatever became of the incident since."""
+    look = draft.scene.look
+    if look is None:
+        return
+    for name, number in sorted(draft.durable.verifying):
+        intent, job = draft.durable.verifying[name, number], look.view.jobs.get(name)
+        known = intent.incident or ""
+        incident = draft.durable.incidents.get(known) or draft.durable.closed.get(known)
+        if incident is None or job is None or not job.halted or job.restarts > number or draft.full:
+            continue
+        case = Case(Act.RESTART, incident, draft.scene.node(incident), job)
+        want(draft, case, "stopped by a restart that was cut off, and to be started again")
+
+
 def release_leftovers(draft: Draft) -> None:
     """Undo cordons of ours that belong to no open incident: they took late, or the machine is another one."""
     look = draft.scene.look

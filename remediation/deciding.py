@@ -99,6 +99,7 @@ def _decide(draft: Draft, orders: tuple[Ordered, ...]) -> tuple[Ordered, ...]:
     reconciling.follow(draft)
     accusing.storm(draft)
     accusing.hear(draft)
+    acting.finish_restarts(draft)
     acting.act(draft)
     acting.release_leftovers(draft)
     verifying.verify(draft)

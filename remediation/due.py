@@ -41,12 +41,18 @@ def _is_due(state: State, intent: Intent, epoch: int, now: float) -> bool:
     durable = state.durable
     if intent.epoch != epoch or not intent.time - _SET_BACK <= now <= intent.expires:
         return False
-    if intent.act is Act.RELEASE:
+    if intent.act is Act.RELEASE or _finishes(state, intent):
         return True
     incident = durable.incidents.get(intent.incident or "")
     if incident is None or incident.state not in _WHILE[intent.act]:
         return False
     return _ordered(incident, intent) or not (durable.tripped or durable.pause(now))
+
+
+def _finishes(state: State, intent: Intent) -> bool:
+    look = state.picture.look
+    job = look.view.jobs.get(intent.subject) if look is not None and intent.act is Act.RESTART else None
+    return job is not None and job.halted
 
 
 def _ordered(incident: Incident, intent: Intent) -> bool:

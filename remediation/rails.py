@@ -1,6 +1,7 @@
 """The rails: immediately before an act each says whether it may be, and why. One no is a no.
 
-They stop new harm. What gives a node back (`release`) needs no more than a look at the cluster.
+They stop new harm. What gives a node back (`release`), and what starts a job again that a restart of ours has
+stopped, needs no more than a look at the cluster.
 """
 
 from collections.abc import Callable
@@ -70,7 +71,8 @@ RAILS = (
 
 def rulings(scene: Scene, case: Case) -> tuple[Ruling, ...]:
     """What each rail that rules the act says."""
-    asked = (rail for rail in RAILS if case.act in rail.acts and (case.ordered is None or rail.orders))
+    acts = Act.RELEASE if case.finishes else case.act
+    asked = (rail for rail in RAILS if acts in rail.acts and (case.ordered is None or rail.orders))
     return tuple(Ruling(rail.name, *rail.ask(scene, case)) for rail in asked)
 
 

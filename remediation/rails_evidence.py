@@ -15,7 +15,7 @@ def view(scene: Scene, case: Case) -> Answer:
     blind = scene.why_blind()
     if blind is not None:
         return False, blind
-    if case.node is None:
+    if case.node is None and not case.finishes:
         return False, f"the cluster does not show this {case.incident.node}"
     return True, "the cluster and the node in it are seen"
 

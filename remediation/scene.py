@@ -118,6 +118,11 @@ class Case:
     ordered: Applied | None = None
 
     @property
+    def finishes(self) -> bool:
+        """Whether the act ends a restart that was cut off: the job stands still until it does."""
+        return self.act is Act.RESTART and self.job is not None and self.job.halted
+
+    @property
     def subject(self) -> str:
         """What is acted on: the job, or the node."""
         of_job = self.act in (Act.CHECKPOINT, Act.RESTART)

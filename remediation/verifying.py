@@ -34,14 +34,15 @@ def verify(draft: Draft) -> None:
         elif any(name == key[0] and restarts > key[1] for name, restarts in draft.durable.verifying):
             _conclude(draft, intent, _NOTHING, "the job was restarted once more", fine=False)
         elif job.restarts <= (intent.restarts or 0):
-            _not_yet(draft, intent)
+            _not_yet(draft, intent, job)
         else:
             _follow(draft, intent, _see(draft, intent, job))
 
 
-def _not_yet(draft: Draft, intent: Intent) -> None:
-    # As long as its incident is open, the restart is tried again, and rails and tries say how often.
-    if intent.id in draft.durable.alive or intent.incident in draft.durable.incidents:
+def _not_yet(draft: Draft, intent: Intent, job: JobView) -> None:
+    # As long as its incident is open, the restart is tried again, and rails and tries say how often. One that was
+    # cut off is ended whatever became of the incident.
+    if job.halted or intent.id in draft.durable.alive or intent.incident in draft.durable.incidents:
         return
     _conclude(draft, intent, _NOTHING, "the incident was closed before the restart took", fine=False)
 

@@ -62,6 +62,8 @@ class JobView:
             the job runs at a higher one.
         restarted_by: who else restarts it (auto-resume); None: nobody, so guard may.
         ends: when its time limit takes it, Unix seconds; None: never, or unknown.
+        halted: guard stopped it for a restart that was cut off before it was started again. It stays so until the
+            restart is asked for once more.
     """
 
     name: str
@@ -70,6 +72,7 @@ class JobView:
     restarts: int = 0
     restarted_by: str | None = None
     ends: float | None = None
+    halted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def want(
     if ruling is not None:
         draft.deny(case, ruling)
         return "refused"
-    if not permitted(scene, case):
+    if not case.finishes and not permitted(scene, case):
         _propose(draft, case, reason)
         return "proposed"
     given = approval(scene, case)
@@ -100,7 +100,9 @@ def _due_again(scene: Scene, case: Case) -> bool:
     tried = scene.durable.tried(case.incident.id, case.act, case.subject)
     if not tried or tried[-1].ended is None:
         return True
-    wait = scene.policy.attempts.again * 2.0 ** min(len(tried) - 1, 8)
+    # A job that stands still does not wait for the tries before it was stopped.
+    before = min(scene.policy.attempts.act, len(tried) - 1) if case.finishes else 0
+    wait = scene.policy.attempts.again * 2.0 ** min(len(tried) - 1 - before, 8)
     return scene.now - tried[-1].ended >= wait
 
 

@@ -83,10 +83,11 @@ def test_a_restart_that_was_cut_off_is_taken_up_and_happens_once(kube_world, mon
         kube_world.cluster.restart(asked, node, kube_world.timeout)
     until(lambda: not kube_world.pods("train"), "its pods are gone")
     waiting = look(kube_world).jobs[job]
-    assert (waiting.state, waiting.restarts) == (JobState.WAITING, asked.restarts)
+    assert (waiting.state, waiting.restarts, waiting.halted) == (JobState.WAITING, asked.restarts, True)
     kube_world.cluster.restart(asked, node, kube_world.timeout)
     until(lambda: len(kube_world.running("train")) == 2, "it runs again")
-    assert look(kube_world).jobs[job].restarts == 1
+    again = look(kube_world).jobs[job]
+    assert (again.restarts, again.halted) == (1, False)
     after = uids(kube_world.running("train"))
     kube_world.cluster.restart(asked, node, kube_world.timeout)
     assert not read(kube_world).spec.suspend
@@ -121,6 +122,20 @@ def test_a_job_that_somebody_suspended_stays_so(kube_world):
     job = kube_world.start_job("train", kube_world.nodes[:2])
     node, asked = cordoned(kube_world), look(kube_world).jobs[job]
     kube_world.batch.patch_namespaced_job("train", kube_world.namespace, {"spec": {"suspend": True}})
+    with pytest.raises(HeldBackError, match="not by guard"):
+        kube_world.cluster.restart(asked, node, kube_world.timeout)
+    assert read(kube_world).spec.suspend
+
+
+def test_a_job_that_a_person_suspends_after_a_restart_of_ours_stays_so(kube_world):
+    job = kube_world.start_job("train", kube_world.nodes[:2])
+    node, asked = cordoned(kube_world), look(kube_world).jobs[job]
+    kube_world.cluster.restart(asked, node, kube_world.timeout)
+    until(lambda: look(kube_world).jobs[job].restarts == 1, "it was restarted")
+    suspend = {"spec": {"suspend": True}}
+    kube_world.batch.patch_namespaced_job("train", kube_world.namespace, suspend, field_manager="kubectl-patch")
+    until(lambda: not kube_world.pods("train"), "its pods are gone")
+    assert not look(kube_world).jobs[job].halted
     with pytest.raises(HeldBackError, match="not by guard"):
         kube_world.cluster.restart(asked, node, kube_world.timeout)
     assert read(kube_world).spec.suspend

@@ -26,6 +26,8 @@ class Trouble(StrEnum):
     HELD_BACK = "held back"
     REFUSED = "refused"
     ANSWER_LOST = "answer lost"
+    CUT_OFF = "cut off"
+    """A restart ends after the job was stopped, and before it was started again."""
 
 
 def no_trouble(call: str, subject: str) -> Trouble | None:
@@ -58,14 +60,14 @@ class FakeCluster:
 
     def observe(self, timeout: float) -> ClusterView:
         """All nodes and jobs; jobs that wait are placed first, where there is room."""
-        lost = self._begin("observe", "", timeout)
+        trouble = self._begin("observe", "", timeout)
         self._place()
-        self._end(lost)
+        self._end(trouble)
         return ClusterView(dict(self._nodes), dict(self._jobs))
 
     def cordon(self, node: NodeView, stamp: Stamp, timeout: float) -> None:
         """See the protocol."""
-        lost = self._begin("cordon", node.name, timeout)
+        trouble = self._begin("cordon", node.name, timeout)
         there = self._same(node)
         if there.cordoned and there.incident != stamp.incident:
             raise NotOursError(f"{node.name} is cordoned already: {there.reason}")
@@ -73,22 +75,22 @@ class FakeCluster:
             reason = f"guard: {stamp.incident} {stamp.cause}"
             self._put(replace(there, cordoned=True, incident=stamp.incident, reason=reason))
             self.acts.append(("cordon", node.name))
-        self._end(lost)
+        self._end(trouble)
 
     def uncordon(self, node: NodeView, incident: str, timeout: float) -> None:
         """See the protocol."""
-        lost = self._begin("uncordon", node.name, timeout)
+        trouble = self._begin("uncordon", node.name, timeout)
         there = self._same(node)
         if there.cordoned and there.incident != incident:
             raise NotOursError(f"{node.name} is cordoned, and not by {incident}: {there.reason}")
         if there.cordoned:
             self._put(replace(there, cordoned=False, incident=None, reason=""))
             self.acts.append(("uncordon", node.name))
-        self._end(lost)
+        self._end(trouble)
 
     def restart(self, job: JobView, node: NodeView, timeout: float) -> None:
         """See the protocol."""
-        lost = self._begin("restart", job.name, timeout)
+        trouble = self._begin("restart", job.name, timeout)
         there = self._jobs.get(job.name)
         if there is None or there.state is JobState.ENDED:
             raise GoneError(f"job {job.name} has ended")
@@ -98,14 +100,16 @@ class FakeCluster:
             if not self._same(node).cordoned:
                 raise RefusedError(f"{node.name} is not cordoned: job {job.name} could come back to it")
             self._leave(there.name, there.nodes)
-            again = replace(there, state=JobState.WAITING, nodes=frozenset(), restarts=there.restarts + 1)
-            self._jobs[job.name] = again
+            there = replace(there, state=JobState.WAITING, nodes=frozenset(), halted=True)
             self.acts.append(("restart", job.name))
-        self._end(lost)
+        if there.halted and trouble is not Trouble.CUT_OFF:
+            there = replace(there, restarts=there.restarts + 1, halted=False)
+        self._jobs[job.name] = there
+        self._end(trouble)
 
     def repair(self, node: NodeView, stamp: Stamp, kind: Repair, timeout: float) -> None:
         """See the protocol. The node is another at once: a reboot changes its identity, a replacement all."""
-        lost = self._begin("repair", node.name, timeout)
+        trouble = self._begin("repair", node.name, timeout)
         if kind not in self._repairs:
             raise RefusedError(f"this cluster cannot {kind} a node")
         there = self._same(node)
@@ -119,7 +123,7 @@ class FakeCluster:
             fresh = replace(fresh, instance=f"i-{self._made}", cordoned=False, incident=None, reason="")
         self._put(fresh)
         self.acts.append((str(kind), node.name))
-        self._end(lost)
+        self._end(trouble)
 
     def run(self, job: str, nodes: Iterable[str], ends: float | None = None) -> None:
         """Somebody starts a job on `nodes`, which are free."""
@@ -166,7 +170,7 @@ class FakeCluster:
             self.stop(job)
         del self._nodes[node]
 
-    def _begin(self, call: str, subject: str, timeout: float) -> bool:
+    def _begin(self, call: str, subject: str, timeout: float) -> Trouble | None:
         trouble = self.trouble(call, subject)
         if trouble is Trouble.UNAVAILABLE or timeout <= 0:
             raise ClusterUnavailableError(f"no answer to {call} {subject} within {timeout:g} s")
@@ -174,11 +178,11 @@ class FakeCluster:
             raise HeldBackError(f"{call} {subject}: a budget is in the way", after=None)
         if trouble is Trouble.REFUSED:
             raise RefusedError(f"{call} {subject}: no permission")
-        return trouble is Trouble.ANSWER_LOST
+        return trouble
 
     @staticmethod
-    def _end(lost: bool) -> None:
-        if lost:
+    def _end(trouble: Trouble | None) -> None:
+        if trouble is not None:
             raise ClusterUnavailableError("the answer was lost")
 
     def _same(self, node: NodeView) -> NodeView:
@@ -196,7 +200,7 @@ class FakeCluster:
             self._put(replace(node, jobs=node.jobs - {job}))
 
     def _place(self) -> None:
-        for job in [job for job in self._jobs.values() if job.state is JobState.WAITING]:
+        for job in [job for job in self._jobs.values() if job.state is JobState.WAITING and not job.halted]:
             free = [n.name for n in self._nodes.values() if n.ready and not n.cordoned and not n.jobs]
             if len(free) >= self._wanted[job.name]:
                 nodes = frozenset(sorted(free)[: self._wanted[job.name]])

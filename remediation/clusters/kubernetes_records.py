@@ -202,11 +202,15 @@ def mark_of(annotations: dict[str, str]) -> Mark | None:
         return None
 
 
-def sets_unschedulable(entry: ManagedFields) -> bool:
-    """Whether `spec.unschedulable` was set last by this manager."""
+def set_by_guard(meta: Meta, name: str) -> bool:
+    """Whether guard was the last to set this field of `spec`, by its name in `managedFields`: `f:…`."""
+    return any(entry.manager == FIELD_MANAGER and _sets(entry, name) for entry in meta.managed_fields)
+
+
+def _sets(entry: ManagedFields, name: str) -> bool:
     try:
         fields = msgspec.json.decode(entry.fields, type=dict[str, object])
     except msgspec.DecodeError:
         return False
     spec = fields.get("f:spec")
-    return isinstance(spec, dict) and "f:unschedulable" in spec
+    return isinstance(spec, dict) and name in spec

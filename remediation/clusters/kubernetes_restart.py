@@ -24,7 +24,13 @@ from kubernetes import client
 
 from remediation.clusters.kubernetes_api import ConflictError, Deadline, KubernetesApi
 from remediation.clusters.kubernetes_records import JOBSET_NAME, RESTART, Job, JobSet, Mark, Meta, Pod, mark_of
-from remediation.clusters.kubernetes_views import holds, job_of, job_view, jobset_view
+from remediation.clusters.kubernetes_views import (
+    holds,
+    job_of,
+    job_view,
+    jobset_view,
+    suspended_by_guard,
+)
 from remediation.clusters.protocol import GoneError, HeldBackError, NotOursError
 from remediation.views import JobState, JobView, NodeView
 
@@ -103,7 +109,7 @@ class Restart:
         if self._happened(job_view(job, pods)):
             return
         begun = self._begun(job.metadata)
-        if begun is None and job.spec.suspend:
+        if job.spec.suspend and (begun is None or not suspended_by_guard(job)):
             raise HeldBackError(f"job {self.job.name} is suspended, and not by guard")
         left = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
         if begun is not None and not job.spec.suspend and all(pod.metadata.created > begun.until for pod in left):

@@ -13,7 +13,6 @@ from types import MappingProxyType
 
 from remediation.clusters.kubernetes_records import (
     CAUSE,
-    FIELD_MANAGER,
     INCIDENT,
     JOBSET_NAME,
     OPT_OUT,
@@ -24,7 +23,7 @@ from remediation.clusters.kubernetes_records import (
     Node,
     Pod,
     mark_of,
-    sets_unschedulable,
+    set_by_guard,
 )
 from remediation.views import ClusterView, JobState, JobView, NodeView
 
@@ -78,15 +77,19 @@ def ours(node: Node) -> str | None:
     """
     if not node.spec.unschedulable:
         return None
-    last = any(
-        entry.manager == FIELD_MANAGER and sets_unschedulable(entry) for entry in node.metadata.managed_fields
-    )
+    last = set_by_guard(node.metadata, "f:unschedulable")
     return node.metadata.annotations.get(INCIDENT) if last else None
 
 
 def cordoned(node: Node) -> bool:
     """Whether it takes no new work, whoever said so."""
     return node.spec.unschedulable or node.metadata.labels.get(_HYPERPOD_HEALTH, "").startswith("Unschedulable")
+
+
+def suspended_by_guard(job: Job) -> bool:
+    """Whether a Job stands still because of a restart of ours, and not because a person wants it to."""
+    marked = mark_of(job.metadata.annotations) is not None
+    return job.spec.suspend and marked and set_by_guard(job.metadata, "f:suspend")
 
 
 def view(objects: Objects, domains: Mapping[str, str]) -> ClusterView:
@@ -190,6 +193,7 @@ def job_view(job: Job, pods: Sequence[Pod]) -> JobView:
         ended=holds(job.status.conditions, "Complete", "Failed"),
         owner=restarted_by(meta, job.spec.managed_by, pods),
         ends=start.timestamp() + limit if start is not None and limit is not None else None,
+        halted=suspended_by_guard(job),
     )
 
 
@@ -215,6 +219,7 @@ def _view(
     ended: bool,
     owner: str | None,
     ends: float | None = None,
+    halted: bool = False,
 ) -> JobView:
     nodes = frozenset(pod.spec.node_name for pod in pods if pod.spec.node_name)
     return JobView(
@@ -224,4 +229,5 @@ def _view(
         restarts=number(meta, own, pods),
         restarted_by=owner,
         ends=ends,
+        halted=halted and not ended,
     )

@@ -102,7 +102,8 @@ class Cluster(Protocol):
 
         Done when the job runs with `restarts` above the one of `job`. Where it already has more, nothing is done:
         the restart that was asked for has happened. One step of a longer eviction may be all that a call does:
-        it is called again until the job is off the node.
+        it is called again until the job is off the node, and while the job is `halted`: stopped, and not started
+        again yet.
 
         Raises:
             NotOursError: the job's restarts belong to somebody else (`restarted_by`).

@@ -165,4 +165,5 @@ class SlurmCluster:
             restarts=job.restarts - coming,
             restarted_by=self._owner(job, deadline) if job.state is not JobState.ENDED else None,
             ends=job.end if job.state is JobState.RUNNING else None,
+            halted=coming and job.held == "BeginTime",
         )
