@@ -137,7 +137,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     gone: Annotated[
         float, Meta(ge=0, le=86400, description="a node that the cluster does not show for this long is gone")
     ] = 300.0
-    confidence: Annotated[float, Meta(ge=0, le=1, description="least confidence of a verdict acted on")] = 0.9
+    # What the detector accuses by the slowness alone it is 0.8 sure of, and 0.9 at the most.
+    confidence: Annotated[float, Meta(ge=0, le=1, description="least confidence of a verdict acted on")] = 0.8
     peers: Annotated[
         int, Meta(ge=0, le=1000, description="least other nodes of the job; a hard fault needs none")
     ] = 3
