@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from guard.remediate.errands import Errand, TooLateError, act
-from guard.remediate.hand import Answer, Hand
+from guard.remediate.errands import Errand, TooLateError, act, ready
+from guard.remediate.hand import COMES_UP, Answer, Hand
 from remediation.clusters.protocol import (
     ClusterUnavailableError,
     GoneError,
@@ -51,11 +51,17 @@ class Acting:
         self._hand = hand
         self._now: Intent | None = None
         self._begun: set[str] = set()
+        self._unwell = False
 
     @property
     def free(self) -> bool:
-        """Whether another act may begin."""
-        return self._now is None
+        """Whether another act may begin: none is under way, and its child is up, or will not be."""
+        return self._now is None and not self._hand.busy and (self._hand.up or self._unwell)
+
+    def prepare(self) -> None:
+        """Have the child come up before it is needed: on a busy machine that takes longer than an act may wait."""
+        if self._now is None and not self._hand.busy and not self._hand.up and not self._unwell:
+            self._hand.begin(ready, COMES_UP)
 
     def begun(self, intent: Intent) -> bool:
         """Whether this process has begun it."""
@@ -63,7 +69,7 @@ class Acting:
 
     def begin(self, errand: Errand) -> None:
         """Begin an act. Only while ``free``."""
-        self._now = errand.intent
+        self._now, self._unwell = errand.intent, False
         self._begun.add(errand.intent.id)
         deadline = errand.intent.deadline
         self._hand.begin(partial(act, errand=errand, timeout=max(deadline - _HAND_OVER, deadline / 2)), deadline)
@@ -71,7 +77,10 @@ class Acting:
     def poll(self) -> Ended | None:
         """How the act that was begun last ended; None while it goes on, or was too late to begin."""
         answer = self._hand.answer()
-        if answer is None or self._now is None:
+        if answer is None:
+            return None
+        if self._now is None:
+            self._unwell = answer.error is not None
             return None
         intent, self._now = self._now, None
         if isinstance(answer.error, TooLateError):

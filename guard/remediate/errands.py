@@ -44,6 +44,11 @@ def look(cluster: Cluster, timeout: float) -> ClusterView:
     return ClusterView(nodes, dict(view.jobs))
 
 
+def ready(cluster: Cluster) -> None:
+    """Nothing: the child is up, and has loaded what it needs."""
+    del cluster
+
+
 def act(cluster: Cluster, errand: Errand, timeout: float) -> None:
     """Do what was decided, unless it is too late to begin.
 

@@ -16,7 +16,7 @@ from remediation.clusters.protocol import ClusterError
 
 _REAP = 5.0
 """Seconds in which a killed child is gone, unless it hangs in the kernel; then it is reaped later."""
-_COMES_UP = 60.0
+COMES_UP = 60.0
 """Seconds in which a new child has loaded what it needs, before a task's own time begins."""
 _HANGING = 3
 """Killed children that may still hang in the kernel (a dead shared file system) before no other one is started."""
@@ -57,12 +57,17 @@ class Hand:
         """Whether a task is under way, its answer not yet fetched."""
         return self._talk is not None
 
+    @property
+    def up(self) -> bool:
+        """Whether there is a child that lives."""
+        return self._process is not None and self._process.poll() is None
+
     def begin(self, task: Task, deadline: float) -> None:
         """Start a task that is to end within ``deadline`` seconds once its child is up. Not while ``busy``."""
         if self._talk is not None:
             raise RuntimeError(f"{self._name}: a task is under way")
         self._reap()
-        first = self._start() if self._process is None or self._process.poll() is not None else None
+        first = None if self.up else self._start()
         self._talk = _Talk(self._line, first, task, deadline)
 
     def answer(self) -> Answer | None:
@@ -121,7 +126,7 @@ class _Talk:
     """One task: sent and answered in a thread, so that a child that neither reads nor writes stops nobody."""
 
     def __init__(self, line: Connection | None, first: Opener | None, task: Task, deadline: float) -> None:
-        self.until = time.monotonic() + (deadline if first is None else _COMES_UP)
+        self.until = time.monotonic() + (deadline if first is None else COMES_UP)
         self.ended = threading.Event()
         self._first, self._task, self._deadline = first, task, deadline
         if line is None:

@@ -24,7 +24,7 @@ from guard.remediate.sayings import Sayings
 from remediation import orders
 from remediation.controller import due, jobs_followed, taking_over
 from remediation.events import Event, JobSaid, Observed, Ordered, Said, Tick
-from remediation.ledger import Leader, Outcome, Record
+from remediation.ledger import Leader, Outcome, Record, Result
 
 if TYPE_CHECKING:
     from remediation.views import ClusterView
@@ -203,6 +203,15 @@ class Term:
             detail=ended.detail,
         )
 
+    def _expire(self) -> None:
+        """Say of acts that they were not begun in time, as soon as it is so; of others' the controller waits."""
+        own = (one for one in self._book.state.durable.alive.values() if one.epoch == self.epoch)
+        late = [one for one in own if not self._acting.begun(one) and time.time() > one.expires]
+        for intent in late:
+            self._feed(
+                self._enter([self._outcome(Ended(intent, Result.EXPIRED, "it could not be begun in time"))])
+            )
+
     def _obey(self, messages: Sequence[Message]) -> None:
         """Take operators' orders."""
         if messages:
@@ -228,6 +237,8 @@ class Term:
             self._uncommitted = False
 
     def _act(self) -> None:
+        self._acting.prepare()
+        self._expire()
         if self._view is None or not self._reconciled or not self._acting.free:
             return
         for intent in due(self._book.state, self.epoch, time.time()):
