@@ -46,7 +46,7 @@ POLICY: dict[str, Any] = {
     # Six nodes: of the default share one may be out, and the second is the test's matter.
     "out": {"share": 0.5},
     "attempts": {"again": 5},
-    # What a restart costs such a job, which has ten minutes.
+    # What a restart costs a job of an hour.
     "economy": {"restart": 20, "checkpoint": 5},
     "verify": 120,
 }
