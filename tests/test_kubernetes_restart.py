@@ -80,7 +80,8 @@ def test_a_restart_that_was_cut_off_is_taken_up_and_happens_once(kube_world, mon
     node, asked = cordoned(kube_world), look(kube_world).jobs[job]
     with monkeypatch.context() as cut:
         cut.setattr(kubernetes_restart, "_POLLS", 0)
-        kube_world.cluster.restart(asked, node, kube_world.timeout)
+        with pytest.raises(HeldBackError, match="suspended"):
+            kube_world.cluster.restart(asked, node, kube_world.timeout)
     until(lambda: not kube_world.pods("train"), "its pods are gone")
     waiting = look(kube_world).jobs[job]
     assert (waiting.state, waiting.restarts, waiting.halted) == (JobState.WAITING, asked.restarts, True)

@@ -4,7 +4,7 @@ import pytest
 
 from detectors.verdict import Severity, Status
 from remediation.clusters.fake import Trouble
-from remediation.ledger import Act, Outcome, Result
+from remediation.ledger import Act, Alert, Outcome, Result
 from remediation.orders import Command
 from remediation.policy import Modes
 from remediation.views import JobState
@@ -101,3 +101,4 @@ def test_it_is_not_left_after_many_tries_but_tried_more_and_more_seldom():
     assert not job_of(stage).halted
     assert stage.cluster.acts.count(("restart", "j")) == 1
     assert len(stage.acts(Act.RESTART)) == 9
+    assert [alert.about for alert in stage.kinds(Alert)].count("halted") == 1

@@ -50,6 +50,10 @@ class Deadline:
             raise ClusterUnavailableError("Kubernetes' API server did not answer in time")
         return left
 
+    def within(self, seconds: float) -> bool:
+        """Whether no more than this is left."""
+        return self._end - time.monotonic() <= seconds
+
 
 class KubernetesApi:
     """Requests of the official client, with a deadline and with errors that say whose trouble it is."""

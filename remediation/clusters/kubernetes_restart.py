@@ -122,7 +122,11 @@ class Restart:
         self._resume(job.metadata)
 
     def _resume(self, meta: Meta) -> None:
-        """Wait until the controller has let go of all pods; a call after this one goes on waiting."""
+        """Wait until the controller has let go of all pods; a call after this one goes on waiting.
+
+        Raises:
+            HeldBackError: it has not. The job stands still until the call is made again.
+        """
         for _ in range(_POLLS):
             read = self.api.batch.read_namespaced_job
             job = self.api.one(read, Job, self.deadline, meta.name, meta.namespace)
@@ -131,7 +135,10 @@ class Restart:
             if holds(job.status.conditions, "Suspended"):
                 self._patch_job(job, {}, suspend=False)
                 return
-            time.sleep(min(_POLL_SECONDS, self.deadline.left()))
+            if self.deadline.within(2 * _POLL_SECONDS):
+                break
+            time.sleep(_POLL_SECONDS)
+        raise HeldBackError(f"job {self.job.name} is suspended, and its controller has not let go of its pods yet")
 
     def _patch_job(self, job: Job, notes: Mapping[str, str], *, suspend: bool) -> None:
         meta = job.metadata
