@@ -23,6 +23,7 @@ COMMANDS = (
     *("tail", "export", "deadletter", "replay"),
     "demo",
     "bench",
+    "simulate",
 )
 
 
