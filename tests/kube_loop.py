@@ -43,7 +43,7 @@ POLICY: dict[str, Any] = {
     "verify": 120,
 }
 _BEAT, _NAP = 0.5, 0.02
-_PATIENCE = 90.0
+_PATIENCE = 150.0
 _END = 10.0
 
 
@@ -99,6 +99,12 @@ class KubeLoop:
                 self._training.beat(self._bus)
                 self._next = time.monotonic() + _BEAT
             time.sleep(_NAP)
+
+    def crash(self) -> None:
+        """The remediator is killed, and started again."""
+        self._process.kill()
+        self._process.wait(_END)
+        self._process = self._guard("remediate")
 
     def release(self) -> None:
         """The verdict is taken back, a person gives the node back, and all that was begun is seen through."""

@@ -89,11 +89,10 @@ def restarted_once(loop):
 
 
 def told_whole(loop):
-    """Each act has one end in the ledger, there was one incident and one leader, and nobody else was touched."""
+    """Each act has one end in the ledger, there was one incident, and nobody else was touched."""
     ended = [outcome.intent for outcome in loop.of(Outcome)]
     assert sorted(ended) == sorted(intent.id for intent in loop.of(Intent))
     assert [opened.node for opened in loop.of(Opened)] == [loop.bad]
-    assert len(loop.of(Leader)) == 1
     assert not loop.others_changed()
 
 
@@ -172,6 +171,15 @@ def test_an_api_server_that_is_gone_for_long_is_told_and_then_gone_on_with(loop)
         assert alerts[0].time - loop.accused < 2 * BLIND + DEADLINE
         assert set(loop.states()) <= set(COURSE)
     given_back(loop)
+
+
+def test_a_remediator_that_dies_while_the_job_stands_still_is_followed_by_one_that_starts_it_again(loop):
+    loop.accuse()
+    loop.until(lambda: loop.job().spec.suspend)
+    loop.crash()
+    given_back(loop)
+    assert [one.result for one in loop.outcomes(Act.RESTART)] == [Result.SUPERSEDED, Result.DONE]
+    assert len(loop.of(Leader)) == 2
 
 
 @contextlib.contextmanager
