@@ -1,6 +1,5 @@
 """A stage for the controller: a fake cluster, a ledger in memory, and a shell without threads or a bus."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from detectors.verdict import JobAttempt, JobVerdict, Role, Severity, Status, Verdict, identify
@@ -24,6 +23,7 @@ from remediation.orders import Command, Order
 from remediation.policy import Checkpoint, Confirm, Mode, Modes, Policy
 from remediation.rail_policy import OutOfService
 from remediation.views import NodeView, Repair
+from tests.remediation_witness import Witness
 
 CLUSTER = "c"
 AUTO = Modes(Mode.AUTO, Mode.AUTO, Mode.AUTO, Mode.AUTO, Mode.AUTO)
@@ -70,9 +70,11 @@ class Stage:
     begun: set[str] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)
     orders: int = 0
-    check: Callable[[State, tuple[Record, ...]], None] = lambda before, records: None
+    witness: Witness | None = None
 
     def tell(self, event: Event) -> tuple[Record, ...]:
+        if self.witness is not None:
+            self.witness.hears(event, self.now, jobs_followed(self.state))
         self.state, records = decide(self.state, event, self.policy, self.now)
         return records
 
@@ -102,7 +104,8 @@ class Stage:
     def successor(self) -> "Stage":
         """Another process takes over: it knows the ledger and nothing else."""
         heir = Stage(self.cluster, self.policy, self.now, self.ledger)
-        heir.asked, heir.orders, heir.check = self.asked, self.orders, self.check
+        heir.asked, heir.orders = self.asked, self.orders
+        heir.witness = None if self.witness is None else self.witness.successor()
         return heir.lead("heir")
 
     def observe(self) -> None:
@@ -112,9 +115,9 @@ class Stage:
             self.tell(Unobserved(str(error)))
 
     def decide(self) -> tuple[Record, ...]:
-        before = self.state
         records = self.tell(Tick())
-        self.check(before, records)
+        if self.witness is not None:
+            self.witness.judges(records, self.now)
         return records
 
     def tick(self) -> tuple[Record, ...]:
@@ -127,6 +130,8 @@ class Stage:
         return [intent for intent in due(self.state, self.epoch, self.now) if intent.id not in self.begun]
 
     def perform(self, intent: Intent) -> None:
+        if self.witness is not None:
+            self.witness.performs(intent, self.now, self.ledger, self.epoch)
         self.begun.add(intent.id)
         try:
             self.act(intent)
