@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import psutil
 import yaml
 
 from collectors.telemetry import Telemetry
 from collectors.telemetry import decode as decode_telemetry
-from guard.bus import Topic, open_bus
+from guard.bus import Follower, Topic, open_bus
 from guard.bus.kafka_settings import KafkaSettings
-from guard.remediate.ledger import history
 from guard.remediate.words import kind, subject, told
-from remediation.ledger import Act, Intent, Moved, Opened, Outcome, Record, Result, Verified
+from guard.ring import HEADER_BYTES, read_header
+from remediation.ledger import Act, Intent, Moved, Opened, Outcome, Record, Result
+from remediation.ledger import decode as decode_record
 from remediation.states import NodeState
 from tests.slurm_cluster import SlurmCluster
 from tests.training_job import NodeAgents, TrainingJob
@@ -34,8 +36,6 @@ EXCHANGE = 0.04
 """Seconds: between machines steps are not as short as on one, and so a run lasts long enough on any machine."""
 HANG = 12.0
 """Seconds without a step until the job counts as hung: the start of JAX is no step, and no hang either."""
-CHECKPOINT = 60.0
-"""Seconds that a checkpoint is waited for. A hard fault that is seen through sooner has not waited."""
 _POLL = 0.3
 
 DETECT = {"window": 2, "lateness": 2, "warm_up": 3, "starting": 3, "hang": {"after": HANG, "dead": HANG}}
@@ -73,6 +73,20 @@ class Timeline:
         return "\n".join([self.title, *lines])
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A topic from its beginning: what was read of it is kept."""
+
+    follower: Follower
+    values: list[bytes] = field(default_factory=list)
+
+    def all(self) -> list[bytes]:
+        """All there is."""
+        while messages := self.follower.poll(0.1, 500):
+            self.values.extend(message.value or b"" for message in messages)
+        return self.values
+
+
 class ClosedLoop:
     """A job and the guard around it, in ``directory``, with topics of its own."""
 
@@ -83,7 +97,7 @@ class ClosedLoop:
         self.job = TrainingJob(slurm, directory, nodes=RANKS, steps=steps, every=every, exchange=EXCHANGE)
         self._url, self._kafka = kafka.url, KafkaSettings(prefix=prefix, session_timeout=6)
         make_topics(kafka.bootstrap, prefix)
-        self._bus = contextlib.ExitStack()
+        self._open = contextlib.ExitStack()
         self._configuration = directory / "guard.yaml"
         self._agents = NodeAgents(slurm, directory, kafka.url, "slurm")
         self._services: list[subprocess.Popen[bytes]] = []
@@ -91,17 +105,19 @@ class ClosedLoop:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self.bus = stack.enter_context(open_bus(self._url, self._kafka))
+            bus = stack.enter_context(open_bus(self._url, self._kafka))
+            self._ledger = Kept(stack.enter_context(contextlib.closing(bus.follow([Topic.LEDGER], since=0.0))))
+            self._said = Kept(stack.enter_context(contextlib.closing(bus.follow([Topic.TELEMETRY], since=0.0))))
             stack.enter_context(self._agents)
             stack.callback(self._end)
             for service in ("detect", "remediate"):
                 with (self.directory / f"{service}.log").open("ab") as log:
                     self._services.append(subprocess.Popen(self._command(service), stdout=log, stderr=log))
-            self._bus = stack.pop_all()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bus.close()
+        self._open.close()
 
     def until(self, condition: Callable[[], R], seconds: float) -> R:
         """What the condition gave once it was true."""
@@ -119,7 +135,7 @@ class ClosedLoop:
 
     def ledger(self) -> list[Record]:
         """All that guard has written of what it did."""
-        return [entered.record for entered in history(self.bus, "slurm")]
+        return [decode_record(value) for value in self._ledger.all()]
 
     def of(self, kind: type[R], node: str) -> list[R]:
         """Records of one kind that belong to the incidents of a node."""
@@ -154,7 +170,7 @@ class ClosedLoop:
 
     def telemetry(self, restarts: int) -> list[Telemetry]:
         """What agents said of an attempt of the job."""
-        records = [decode_telemetry(message.value or b"") for message in self.bus.scan(Topic.TELEMETRY)]
+        records = [decode_telemetry(value) for value in self._said.all()]
         return [
             r for r in records if r.job is not None and r.job.attempt // 1000 == restarts and r.steps is not None
         ]
@@ -185,38 +201,27 @@ class ClosedLoop:
             log.write(f"3,1,{stamp},-;NEURON_HW_ERR=HBM_UNCORRECTABLE_ERROR nd-id=3 nc-id=1 action=REPLACE\n")
 
     def stop_rank(self, node: str) -> None:
-        """The rank on a node stops for good."""
+        """The rank on a node stops for good, in its own work: within a collective all would look alike."""
         (rank,) = self.slurm.ranks(node)
-        rank.suspend()
+        (ring,) = (self.directory / "rings" / node).iterdir()
 
-    def follow_restart(self, timeline: Timeline, node: str, restarts: int, seconds: float) -> Verified:
-        """See one node taken out and the job go on elsewhere; note when."""
-        deadline = time.monotonic() + seconds
+        def stopped_at_work() -> bool:
+            rank.suspend()
+            self.slurm.until(lambda: rank.status() == psutil.STATUS_STOPPED, 10)
+            with ring.open("rb") as file:
+                if read_header(file.read(HEADER_BYTES)).section == "compute":
+                    return True
+            rank.resume()
+            return False
 
-        def until(condition: Callable[[], R]) -> R:
-            return self.until(condition, max(deadline - time.monotonic(), 1.0))
-
-        opened = until(lambda: self.of(Opened, node))[0]
-        timeline.note(f"{node} accused: {opened.cause}", opened.time)
-        timeline.note(f"{node} drained", until(lambda: self.done(Act.CORDON, node)).time)
-        until(lambda: self.running(restarts))
-        timeline.note("job runs again", time.time())
-        timeline.note("job requeued, Slurm's delay lifted", until(lambda: self.done(Act.RESTART, node)).time)
-        until(lambda: len(self.resumed(restarts)) == RANKS)
-        timeline.note("every rank resumed", max(when for _, when in self.resumed(restarts).values()))
-        until(lambda: NodeState.HELD in self.states(node))
-        held = next(moved for moved in self.of(Moved, node) if moved.after is NodeState.HELD)
-        timeline.note(f"{node} held", held.time)
-        verified = until(lambda: self.of(Verified, node))[0]
-        timeline.note(f"verified: {told(verified)}", verified.time)
-        return verified
+        self.until(stopped_at_work, 60)
 
     def _configure(self, kafka: dict[str, Any]) -> None:
         remediation = {
             "cluster": {"kind": "slurm", "configuration": str(self.slurm.configuration)},
             "metrics": None,
             "policy": POLICY
-            | {"checkpoint": {"path": f"{self.directory}/{{job}}.json", "margin": 2, "within": CHECKPOINT}},
+            | {"checkpoint": {"path": f"{self.directory}/{{job}}.json", "margin": 2, "within": 60}},
         }
         ours = {"cluster": "slurm", "bus": self._url, "kafka": kafka}
         whole = ours | {"detect": DETECT, "detector": {"metrics": None}, "remediation": remediation}

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from remediation.ledger import Act, Checkpointed, Intent, Opened
+from guard.remediate.words import kind
+from remediation.ledger import Act, Checkpointed, Intent, Moved, Opened, Verified
 from remediation.states import NodeState
-from tests.closed_loop import CHECKPOINT, RANKS, ClosedLoop, Timeline
+from tests.closed_loop import RANKS, ClosedLoop, Timeline
 from tests.slurm_cluster import SlurmCluster
 from tests.training_job import TrainingJob
 
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.needs("slurm"), pytest.mark.needs("kafka"), pytest.mar
 
 LONG, SHORT = 2000, 600
 """Steps of a run that loses two nodes, and of one that loses one."""
+EVERY = 100
+"""Steps from one checkpoint of a short run to the next; a long one makes only those that it is asked for."""
 WITHIN = 120.0
 """Seconds from the onset until the job has resumed."""
 PATIENCE = 400.0
@@ -68,6 +71,35 @@ def loop(request, six_nodes, kafka, tmp_path, prefix) -> Iterator[ClosedLoop]:
     six_nodes.clear()
 
 
+def see_restart(loop, timeline, node, restarts) -> Verified:
+    """See one node taken out and the job go on elsewhere; note when."""
+    deadline = time.monotonic() + PATIENCE
+
+    def until(condition):
+        return loop.until(condition, max(deadline - time.monotonic(), 1.0))
+
+    try:
+        opened = until(lambda: loop.of(Opened, node))[0]
+        timeline.note(f"{node} accused: {opened.cause}", opened.time)
+        timeline.note(f"{node} drained", until(lambda: loop.done(Act.CORDON, node)).time)
+        until(lambda: loop.running(restarts))
+        timeline.note("job runs again", time.time())
+        timeline.note("restart done", until(lambda: loop.done(Act.RESTART, node)).time)
+        until(lambda: len(loop.resumed(restarts)) == RANKS)
+        timeline.note("every rank resumed", max(when for _, when in loop.resumed(restarts).values()))
+        until(lambda: NodeState.HELD in loop.states(node))
+        return until(lambda: loop.of(Verified, node))[0]
+    finally:
+        for moved in loop.of(Moved, node):
+            timeline.note(f"{node} {moved.after}", moved.time)
+        for intent in loop.of(Intent, node):
+            step = "" if intent.at_step is None else f" at step {intent.at_step}"
+            timeline.note(f"intent: {intent.act}{step}", intent.time)
+        for record in (*loop.of(Checkpointed, node), *loop.of(Verified, node)):
+            timeline.note(f"{kind(record)}: {record.reason}", record.time)
+        print(timeline)
+
+
 def only_touched(loop, *nodes) -> None:
     """Nobody but these, and the job, was acted on; the others are as they were."""
     assert {intent.subject for intent in loop.ledger() if isinstance(intent, Intent)} == {*nodes, loop.job.number}
@@ -90,19 +122,23 @@ def ends_as(loop, digest) -> None:
     assert loop.job.parameters() == {digest}
 
 
-def taken_out_for_slowness(loop, node, restarts, title) -> Timeline:
+def went_on_elsewhere(loop, node, timeline) -> None:
+    """Without asking for a checkpoint the job goes on elsewhere, from the last one that it made by itself."""
+    assert {intent.act for intent in loop.of(Intent, node)} == {Act.CORDON, Act.RESTART}
+    (step,) = {step for step, _ in loop.resumed(1).values()}
+    assert step > 0
+    assert step % EVERY == 0
+    assert node not in loop.nodes()
+    drained_by_us(loop, node)
+    only_touched(loop, node)
+    assert timeline.phases["every rank resumed"] <= WITHIN
+
+
+def taken_out_for_slowness(loop, node, restarts, title) -> None:
     """Slow a node until its job has gone on without it; each thing that was to happen did."""
     with loop.job.slowed(node):
         timeline = Timeline(title, time.time())
-        try:
-            verified = loop.follow_restart(timeline, node, restarts, PATIENCE)
-        finally:
-            asked = [intent for intent in loop.of(Intent, node) if intent.act is Act.CHECKPOINT]
-            for intent in asked:
-                timeline.note(f"checkpoint asked for at step {intent.at_step}", intent.time)
-            for record in loop.of(Checkpointed, node):
-                timeline.note(f"checkpoint: {record.reason}", record.time)
-            print(timeline)
+        verified = see_restart(loop, timeline, node, restarts)
     (written,) = loop.of(Checkpointed, node)
     assert written.complete
     assert f"every rank of {RANKS}" in written.reason
@@ -111,7 +147,6 @@ def taken_out_for_slowness(loop, node, restarts, title) -> Timeline:
     assert node not in loop.nodes()
     drained_by_us(loop, node)
     assert timeline.phases["every rank resumed"] <= WITHIN
-    return timeline
 
 
 @pytest.mark.parametrize("loop", [(LONG, LONG)], indirect=True)
@@ -132,35 +167,22 @@ def test_a_slow_node_is_taken_out_its_job_goes_on_from_a_checkpoint_and_so_with_
     assert "DRAIN" in loop.slurm.state(spare)
 
 
-@pytest.mark.parametrize("loop", [(SHORT, 100)], indirect=True)
+@pytest.mark.parametrize("loop", [(SHORT, EVERY)], indirect=True)
 def test_a_hard_fault_waits_for_no_checkpoint(loop, undisturbed):
     bad = sorted(loop.nodes())[2]
     timeline = Timeline("a hard fault is reported", time.time())
     loop.hard_fault(bad)
-    try:
-        loop.follow_restart(timeline, bad, 1, PATIENCE)
-    finally:
-        print(timeline)
+    see_restart(loop, timeline, bad, 1)
     assert loop.of(Opened, bad)[0].cause == "device"
-    assert not [intent for intent in loop.of(Intent, bad) if intent.act is Act.CHECKPOINT]
-    assert timeline.phases[f"{bad} drained"] < CHECKPOINT
-    assert {(step % 100) for step, _ in loop.resumed(1).values()} == {0}
-    drained_by_us(loop, bad)
-    only_touched(loop, bad)
-    assert timeline.phases["every rank resumed"] <= WITHIN
+    went_on_elsewhere(loop, bad, timeline)
     ends_as(loop, undisturbed[SHORT])
 
 
-@pytest.mark.parametrize("loop", [(SHORT, 100)], indirect=True)
+@pytest.mark.parametrize("loop", [(SHORT, EVERY)], indirect=True)
 def test_a_rank_that_stops_hangs_its_job_until_the_node_is_taken_out(loop, undisturbed):
     bad = sorted(loop.nodes())[1]
-    timeline = Timeline("a rank stops", time.time())
     loop.stop_rank(bad)
-    try:
-        loop.follow_restart(timeline, bad, 1, PATIENCE)
-    finally:
-        print(timeline)
-    drained_by_us(loop, bad)
-    only_touched(loop, bad)
-    assert timeline.phases["every rank resumed"] <= WITHIN
+    timeline = Timeline("a rank stops", time.time())
+    see_restart(loop, timeline, bad, 1)
+    went_on_elsewhere(loop, bad, timeline)
     ends_as(loop, undisturbed[SHORT])
