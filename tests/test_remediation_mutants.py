@@ -79,7 +79,7 @@ def violation() -> str:
 
 
 NOT_SEEN = {"restart-owner"}
-"""Off, it is not noticed in so few sequences: its tests are those of the adapters, and `test_remediation_restart`."""
+"""Off, it is not noticed in so few sequences: `test_remediation_restart` and the adapters' tests see it."""
 
 
 @pytest.mark.parametrize("name", [rail.name for rail in rails.RAILS if rail.name not in NOT_SEEN])
