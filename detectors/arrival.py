@@ -62,6 +62,7 @@ class ArrivalState(msgspec.Struct):
     left: dict[str, float]
     folded: Tally
     late: Tally
+    attempt: int = 0
 
 
 class Arrival:
@@ -85,6 +86,8 @@ class Arrival:
         self._pushed = 0
         self._seen: dict[tuple[str, str, str], list[int]] = {}
         self._left: dict[str, float] = {}
+        self._attempt = 0
+        self._before: set[str] = set()
         self._unchecked = 0
         self._watermark = float("-inf")
         self._reached = -1
@@ -120,6 +123,7 @@ class Arrival:
             moment.append(entry)
         self._held += 1
         self._hear(record)
+        self._sort(record.node, held.attempt)
         self._unchecked += 1
         return True
 
@@ -148,14 +152,20 @@ class Arrival:
         """The time that nine tenths of the live nodes have passed.
 
         A node is live while its newest record is within the silence of the ninth decile of all nodes, so that
-        neither a dead node nor a clock that is ahead moves anything.
+        neither a dead node nor a clock that is ahead moves anything. One that was last heard of in an attempt
+        before the newest may be no part of the job any more: it is waited for no longer than a late record.
         """
         if not self.newest:
             return self._watermark
         if len(self.newest) == 1:
             return next(iter(self.newest.values()))
         times = np.sort(np.fromiter(self.newest.values(), dtype=float, count=len(self.newest)))
-        live = times[times >= times[int(0.9 * (len(times) - 1))] - self._policy.silence]
+        front = times[int(0.9 * (len(times) - 1))]
+        if self._before:
+            late = front - self._policy.lateness
+            waited = [time for node, time in self.newest.items() if time >= late or node not in self._before]
+            times = np.sort(np.array(waited))
+        live = times[times >= front - self._policy.silence]
         return float(live[len(live) // 10])
 
     def replayed(self) -> bool:
@@ -168,6 +178,7 @@ class Arrival:
     def drop(self, node: str) -> None:
         """A node is no longer waited for."""
         self.newest.pop(node, None)
+        self._before.discard(node)
 
     @property
     def empty(self) -> bool:
@@ -195,6 +206,7 @@ class Arrival:
             dict(self._left),
             msgspec.structs.replace(self.folded),
             msgspec.structs.replace(self.late),
+            self._attempt,
         )
 
     def restore(self, state: ArrivalState) -> None:
@@ -203,6 +215,7 @@ class Arrival:
         self._replay_to = state.reached
         self.newest, self._left = dict(state.newest), dict(state.left)
         self.folded, self.late = state.folded, state.late
+        self._attempt = state.attempt
 
     def _hear(self, record: Compared) -> None:
         node = record.node
@@ -213,6 +226,16 @@ class Arrival:
             # Older ones may be overtaken by the last one; one after it means that the node is back.
             self._left.pop(node, None)
             self.newest[node] = max(record.time, self.newest.get(node, record.time))
+
+    def _sort(self, node: str, attempt: int) -> None:
+        """Tell nodes that the newest attempt has from those that were last heard of in one before."""
+        if attempt > self._attempt:
+            self._attempt = attempt
+            self._before = set(self.newest)
+        if attempt == self._attempt or node not in self.newest:
+            self._before.discard(node)
+        else:
+            self._before.add(node)
 
     def _repeated(self, record: Compared, *, note: bool) -> bool:
         """Look a record up among the newest sequence numbers of its boot, a bit each."""
