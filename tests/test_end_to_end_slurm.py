@@ -163,7 +163,8 @@ def test_a_slow_node_is_taken_out_its_job_goes_on_from_a_checkpoint_and_so_with_
     ends_as(loop, undisturbed[LONG])
 
     loop.guard("release", bad, "--by", "ann", "--reason", "a new fan")
-    assert loop.slurm.state(bad) == "IDLE"
+    assert "DRAIN" not in loop.slurm.state(bad)
+    loop.until(lambda: loop.slurm.state(bad) == "IDLE", 60)  # Slurm asks the node first whether it is there
     assert "DRAIN" in loop.slurm.state(spare)
 
 
