@@ -63,6 +63,7 @@ class ArrivalState(msgspec.Struct):
     folded: Tally
     late: Tally
     attempt: int = 0
+    before: list[str] = []
 
 
 class Arrival:
@@ -207,6 +208,7 @@ class Arrival:
             msgspec.structs.replace(self.folded),
             msgspec.structs.replace(self.late),
             self._attempt,
+            sorted(self._before),
         )
 
     def restore(self, state: ArrivalState) -> None:
@@ -215,7 +217,7 @@ class Arrival:
         self._replay_to = state.reached
         self.newest, self._left = dict(state.newest), dict(state.left)
         self.folded, self.late = state.folded, state.late
-        self._attempt = state.attempt
+        self._attempt, self._before = state.attempt, set(state.before)
 
     def _hear(self, record: Compared) -> None:
         node = record.node
