@@ -2,9 +2,8 @@
 
 import time
 
-from remediation.controller import decide
-
 from guard.remediate.ledger import Entered
+from remediation.controller import decide
 from remediation.events import Event, Recorded
 from remediation.incidents import Incident
 from remediation.ledger import Intent, Record

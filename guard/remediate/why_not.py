@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
-from remediation.controller import rails
-
 from guard.bus import Bus
 from guard.remediate.book import Book
 from guard.remediate.clusters import NO_CLUSTER, opener
@@ -17,6 +15,7 @@ from guard.remediate.looking import event
 from guard.remediate.sayings import Sayings
 from guard.remediate.settings import Remediation
 from guard.remediate.term import said
+from remediation.controller import rails
 from remediation.events import Observed, Unobserved
 from remediation.rails import Ruling
 
