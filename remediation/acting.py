@@ -50,11 +50,12 @@ def finish_restarts(draft: Draft) -> None:
         if incident is None or job is None or not job.halted or job.restarts > number or draft.full:
             continue
         case = Case(Act.RESTART, incident, draft.scene.node(incident), job)
-        tries, limit = len(draft.durable.tried(incident.id, Act.RESTART, name)), draft.policy.attempts.act
-        if tries >= limit:
-            text = (
-                f"job {name} stands still: a restart of it was cut off, and {tries} tries did not start it again"
-            )
+        tried, limit = draft.durable.tried(incident.id, Act.RESTART, name), draft.policy.attempts.act
+        if tried and tried[-1].ended is not None and look.time <= tried[-1].ended:
+            continue  # this look knows nothing of what the last try did
+        if len(tried) >= limit:
+            many = len(tried)
+            text = f"job {name} stands still: a restart of it was cut off, and {many} tries did not start it again"
             draft.alert("halted", "critical", text, incident=incident.id, key=str(number))
         want(draft, case, "stopped by a restart that was cut off, and to be started again")
 
