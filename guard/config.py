@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from detectors.policy import Policy
 from guard.bus.kafka_settings import KafkaSettings
+from guard.page.settings import Page
 from guard.remediate.settings import Remediation
 from guard.topics.settings import Topics
 
@@ -92,6 +93,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     detect: Policy = Policy()
     detector: Service = Service()
     remediation: Remediation = Remediation()
+    page: Page = Page()
     report: Report = Report()
     kafka: KafkaSettings = KafkaSettings()
     topics: Topics = Topics()

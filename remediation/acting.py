@@ -56,7 +56,7 @@ def finish_restarts(draft: Draft) -> None:
         if len(tried) >= limit:
             many = len(tried)
             text = f"job {name} stands still: a restart of it was cut off, and {many} tries did not start it again"
-            draft.alert("halted", "critical", text, incident=incident.id, key=str(number))
+            draft.alert("halted", "critical", text, incident=incident.id, key=str(number), subject=name)
         want(draft, case, "stopped by a restart that was cut off, and to be started again")
 
 
@@ -74,7 +74,7 @@ def release_leftovers(draft: Draft) -> None:
             text = (
                 f"{name} carries the cordon of {incident}, which is not open: release it or leave it to a person"
             )
-            draft.alert("leftover", "warning", text, incident=incident, key=name)
+            draft.alert("leftover", "warning", text, incident=incident, key=name, subject=name)
         else:
             want(draft, Case(Act.RELEASE, closed, node, None), f"{incident} is closed")
 

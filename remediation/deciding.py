@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from remediation import accusing, acting, ordering, picture, reconciling, verifying
+from remediation import accusing, acting, clearing, ordering, picture, reconciling, verifying
 from remediation.draft import Draft
 from remediation.due import jobs_followed
 from remediation.events import (
@@ -95,6 +95,7 @@ def _decide(draft: Draft, orders: tuple[Ordered, ...]) -> tuple[Ordered, ...]:
         taken += 1
     reconciling.expire(draft)
     _blind(draft)
+    clearing.clear(draft)
     # What the world and people did comes before what guard wants; the storm before what verdicts say.
     reconciling.follow(draft)
     accusing.storm(draft)

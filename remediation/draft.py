@@ -94,10 +94,27 @@ class Draft:
             text = f"{case.act} {case.subject} is wanted, and refused ({ruling.rail}): {ruling.reason}"
             self.alert("refused", "warning", text, incident=case.incident.id, key=ruling.rail)
 
-    def alert(self, about: str, severity: str, text: str, incident: str | None = None, key: str = "") -> None:
-        """Ask for a person, once for one thing."""
+    def alert(
+        self,
+        about: str,
+        severity: str,
+        text: str,
+        *,
+        incident: str | None = None,
+        key: str = "",
+        subject: str = "",
+    ) -> None:
+        """Ask for a person, once for one thing, which may have a node or a job for its `subject`."""
         name = identify("alert", about, incident, key)
         if name not in self.durable.alerts:
             self.write(
-                Alert(**self.common, id=name, incident=incident, about=about, severity=severity, text=text[:1000])
+                Alert(
+                    **self.common,
+                    id=name,
+                    incident=incident,
+                    about=about,
+                    severity=severity,
+                    text=text[:1000],
+                    subject=subject,
+                )
             )

@@ -15,6 +15,7 @@ from remediation.ledger import (
     Applied,
     Breaker,
     Checkpointed,
+    Cleared,
     Denied,
     Intent,
     Leader,
@@ -38,6 +39,8 @@ DEEDS_KEPT = 100
 """Acts remembered of one incident; rails end it long before."""
 
 CLOSING = frozenset({NodeState.HEALTHY, NodeState.GONE})
+CLEARED = frozenset({"blind", "halted", "leftover"})
+"""Alerts whose end is seen and written down; others end with their incident, or by an order."""
 
 
 def fold(durable: Durable, record: Record, offset: int | None = None) -> Durable:
@@ -178,7 +181,20 @@ def _verify(durable: Durable, record: Verified, _: int | None) -> Durable:
 
 
 def _alert(durable: Durable, record: Alert, _: int | None) -> Durable:
-    return replace(durable, alerts=newest(added(durable.alerts, record.id, record.time), KEPT))
+    if record.id in durable.alerts:
+        return durable
+    alerted = replace(durable, alerts=newest(added(durable.alerts, record.id, record.time), KEPT))
+    if record.about not in CLEARED:
+        return alerted
+    return replace(alerted, standing=newest(added(durable.standing, record.id, record), KEPT))
+
+
+def _clear(durable: Durable, record: Cleared, _: int | None) -> Durable:
+    return replace(
+        durable,
+        alerts=dropped(durable.alerts, record.alert),
+        standing=dropped(durable.standing, record.alert),
+    )
 
 
 def _break(durable: Durable, record: Breaker, _: int | None) -> Durable:
@@ -235,7 +251,8 @@ _STEPS: dict[type[Record], Callable[[Durable, Any, int | None], Durable]] = {
     Checkpointed: _checkpoint,
     Verified: _verify,
     Alert: _alert,
+    Cleared: _clear,
     Breaker: _break,
     Applied: _apply,
 }
-_FACTS = frozenset({Leader, Outcome, Alert, Breaker, Applied})
+_FACTS = frozenset({Leader, Outcome, Alert, Cleared, Breaker, Applied})

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from remediation.ledger import (
     Act,
+    Alert,
     Applied,
     Breaker,
     Checkpointed,
@@ -89,7 +90,7 @@ class Durable:
         denied: by act and subject.
         proposed: by the id of the intent. `approved` and `rejected`: by what was asked for.
         verifying: restarts that have not been seen through, by job and its restarts.
-        alerts: ids of those asked for, with their times.
+        alerts: ids of those asked for, with their times. `standing`: those to be cleared when it is over.
         breakers: how often the breaker has changed. `breaker`: the newest change.
         paused: the newest order to pause, unless it was resumed; ask `pause`.
         applied: ids of orders taken.
@@ -112,6 +113,7 @@ class Durable:
     verifying: Mapping[tuple[str, int], Intent] = field(default_factory=_nothing)
     verified: Mapping[tuple[str, int], Verified] = field(default_factory=_nothing)
     alerts: Mapping[str, float] = field(default_factory=_nothing)
+    standing: Mapping[str, Alert] = field(default_factory=_nothing)
     breaker: Breaker | None = None
     breakers: int = 0
     paused: Applied | None = None

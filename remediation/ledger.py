@@ -186,11 +186,19 @@ class Verified(Entry, frozen=True, kw_only=True, tag="verified"):
 
 
 class Alert(Entry, frozen=True, kw_only=True, tag="alert"):
-    """A person is asked to look. `about` is one word (storm, held, blind, refused, …), the dedup key with it."""
+    """A person is asked to look. `about` is one word (storm, held, blind, …); `subject`: a node or a job."""
 
     about: str
     severity: str
     text: str
+    subject: str = ""
+
+
+class Cleared(Entry, frozen=True, kw_only=True, tag="cleared"):
+    """What an alert (its id) told of was seen to be over. Of those that no end of an incident tells."""
+
+    alert: str
+    reason: str
 
 
 class Breaker(Entry, frozen=True, kw_only=True, tag="breaker"):
@@ -228,6 +236,7 @@ Record = (
     | Checkpointed
     | Verified
     | Alert
+    | Cleared
     | Breaker
     | Applied
 )

@@ -8,7 +8,7 @@ from remediation.draft import Draft
 from remediation.events import Ordered
 from remediation.incidents import Incident
 from remediation.ledger import Applied, Breaker
-from remediation.orders import Command
+from remediation.orders import ABOUT_A_PAGE, Command
 from remediation.picture import same_machine
 from remediation.policy import Mode
 from remediation.states import TRANSITIONS, NodeState
@@ -19,9 +19,9 @@ _BEFORE_CORDON = frozenset({NodeState.HEALTHY, NodeState.SUSPECT, NodeState.CONF
 
 
 def take(draft: Draft, ordered: Ordered) -> None:
-    """Take one order. What is for another cluster, or was taken already, is none."""
+    """Take one order. What is for another cluster or for the pager, or was taken already, is none."""
     order = ordered.order
-    if order.cluster != draft.cluster or ordered.id in draft.durable.applied:
+    if order.cluster != draft.cluster or ordered.id in draft.durable.applied or order.command in ABOUT_A_PAGE:
         return
     age = draft.now - order.time
     if abs(age) > draft.policy.order_age:

@@ -29,10 +29,18 @@ class Command(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     BREAKER_RESET = "breaker-reset"
+    ACKNOWLEDGE = "acknowledge"
+    """Somebody looks after a page: for the pager; the remediator has nothing to do with it."""
 
 
 ABOUT_A_PROPOSAL = frozenset({Command.APPROVE, Command.REJECT})
 ABOUT_A_NODE = frozenset({Command.HOLD, Command.RELEASE, Command.CORDON, Command.UNCORDON})
+ABOUT_A_PAGE = frozenset({Command.ACKNOWLEDGE})
+_NEEDS = (
+    (ABOUT_A_PROPOSAL, "the id of a proposal"),
+    (ABOUT_A_NODE, "a node"),
+    (ABOUT_A_PAGE, "the key of a page, or its node or job"),
+)
 
 Person = Annotated[str, Meta(min_length=1, max_length=100)]
 Words = Annotated[str, Meta(max_length=500)]
@@ -52,7 +60,8 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         time: when it was given, Unix seconds; an old one is refused.
         by: the person.
         command: what is to be done.
-        subject: the id of a proposed intent (approve, reject) or a node; empty for what concerns everything.
+        subject: the id of a proposed intent (approve, reject), a node, or the key of a page, its node or job
+            (acknowledge); empty for what concerns everything.
         reason: why, in the person's words.
         lasts: seconds from `time` after which a pause ends by itself; None: with `resume`.
     """
@@ -106,9 +115,9 @@ def decode(line: bytes) -> Order:
 
 
 def _check_subject(order: Order) -> None:
-    named = order.command in ABOUT_A_PROPOSAL | ABOUT_A_NODE
+    named = order.command in ABOUT_A_PROPOSAL | ABOUT_A_NODE | ABOUT_A_PAGE
     if named and not order.subject:
-        what = "the id of a proposal" if order.command in ABOUT_A_PROPOSAL else "a node"
+        what = next(what for commands, what in _NEEDS if order.command in commands)
         raise OrderError(f"{order.command} needs {what} - at `$.subject`")
     if not named and order.subject:
         raise OrderError(f"{order.command} concerns everything, expected no subject - at `$.subject`")

@@ -12,13 +12,27 @@ from msgspec import Meta, Struct
 from remediation.rail_policy import (
     Attempts,
     CoolDown,
-    Maintenance,
     OutOfService,
     Storm,
+    TimeOfWeek,
 )
 
-__all__ = ["Attempts", "Checkpoint", "Confirm", "CoolDown", "Economy", "Lead", "Maintenance", "Mode", "Modes",
-           "Otherwise", "OutOfService", "Policy", "RepairChoice", "Storm"]  # fmt: skip
+__all__ = [
+    "Attempts",
+    "Checkpoint",
+    "Confirm",
+    "CoolDown",
+    "Economy",
+    "Lead",
+    "Mode",
+    "Modes",
+    "Otherwise",
+    "OutOfService",
+    "Policy",
+    "RepairChoice",
+    "Storm",
+    "TimeOfWeek",
+]  # fmt: skip
 
 
 class Mode(StrEnum):
@@ -166,5 +180,5 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
         RepairChoice, Meta(description="for a drained node that reported a hard fault: none, reboot or replace")
     ] = RepairChoice.NONE
     maintenance: Annotated[
-        list[Maintenance], Meta(description="times of the week, in UTC, when guard takes nothing out")
+        list[TimeOfWeek], Meta(description="times of the week, in UTC, when guard takes nothing out")
     ] = []

@@ -64,8 +64,8 @@ class Day(StrEnum):
 DAYS = tuple(Day)
 
 
-class Maintenance(Struct, frozen=True, forbid_unknown_fields=True):
-    """A time of the week, in UTC, when people work on the cluster and guard takes nothing out."""
+class TimeOfWeek(Struct, frozen=True, forbid_unknown_fields=True):
+    """A time that comes back each week, in UTC: when people work on the cluster, or who is told when."""
 
     start: Annotated[str, Meta(description='"HH:MM", UTC')]
     hours: Annotated[float, Meta(gt=0, le=24, description="how long")]
@@ -74,7 +74,7 @@ class Maintenance(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Refuse what is no time of day."""
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", self.start):
-            raise ValueError(f"maintenance.start is {self.start!r}, expected a time of day such as 22:30")
+            raise ValueError(f"start is {self.start!r}, expected a time of day such as 22:30")
 
     def covers(self, now: float) -> bool:
         """Whether `now`, in Unix seconds, lies in it."""

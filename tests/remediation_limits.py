@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 
 from remediation.policy import Checkpoint, Confirm, CoolDown, Economy, Modes, Otherwise, Policy, RepairChoice
-from remediation.rail_policy import Attempts, Maintenance, OutOfService, Storm
+from remediation.rail_policy import Attempts, OutOfService, Storm, TimeOfWeek
 from tests.remediation_stage import AUTO, replace_struct
 
 WIDE = Policy(
@@ -25,7 +25,7 @@ MODES = st.sampled_from(["auto", "auto", "auto", "approve", "recommend", "observ
 START = st.sampled_from(["13:00", "13:47", "13:50", "14:00"])
 HOURS = st.sampled_from([0.1, 0.8, 2.0, 24.0])
 DAYS = st.sampled_from([[], ["monday"], ["sunday"]])
-WINDOW = st.builds(lambda start, hours, days: Maintenance(start=start, hours=hours, days=days), START, HOURS, DAYS)
+WINDOW = st.builds(lambda start, hours, days: TimeOfWeek(start=start, hours=hours, days=days), START, HOURS, DAYS)
 
 TIGHT = {
     "evidence": {

@@ -8,7 +8,7 @@ from detectors.verdict import Severity, Status
 from remediation.controller import due, rails
 from remediation.ledger import Act, Leader, Outcome
 from remediation.policy import RepairChoice
-from remediation.rail_policy import Day, Maintenance
+from remediation.rail_policy import Day, TimeOfWeek
 from remediation.rails import RAILS
 from remediation.views import Repair
 from tests.remediation_stage import CLUSTER, nodes, staged
@@ -105,11 +105,11 @@ def test_why_not_tells_every_rails_answer():
 
 def test_maintenance_holds_everything_back_while_it_lasts():
     # The stage begins on Monday, 12 January 1970, at 13:46 UTC.
-    stage = staged(maintenance=[Maintenance("13:00", 1.0, [Day.MONDAY])])
+    stage = staged(maintenance=[TimeOfWeek("13:00", 1.0, [Day.MONDAY])])
     stage.accuse("n00010", job=None)
     stage.run(60)
     assert stage.acts() == []
-    night = Maintenance("23:30", 2.0, [Day.MONDAY])
+    night = TimeOfWeek("23:30", 2.0, [Day.MONDAY])
     assert night.covers(1_000_000 - 49_600 + 86400 + 3600)
     assert not night.covers(1_000_000 - 49_600 + 3600)
 

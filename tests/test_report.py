@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.plain import ago, plain
 from detectors.verdict import (
     JOB_SCHEMA,
     VERDICT_SCHEMA,
@@ -26,7 +27,6 @@ from detectors.verdict import (
 from guard.bus import Message, Position, Topic
 from guard.report.document import document
 from guard.report.fold import Answer, Health, NotAnsweredError, fleet_health, fold, job_health, node_health
-from guard.report.plain import ago, plain
 from guard.report.tables import render
 
 NOW = 1_790_000_200.0

@@ -7,13 +7,13 @@ from typing import Any
 import click
 import msgspec
 
+from detectors.plain import ago, moment, plain
 from guard.bus import open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point
 from guard.remediate.account import Account, Line, account
 from guard.remediate.words import kind, told
-from guard.report.plain import ago, moment, plain
 from remediation.incidents import Incident
 
 _DAY = 86_400.0

@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from detectors.plain import plain
 from guard.checks import Check, State, run_checks
 from guard.commands import Session
-from guard.report.plain import plain
 
 
 @click.command(name="check")

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from collectors.telemetry import RecordError
+from detectors.plain import harmless, moment, plain
 from guard.bus import Message, Topic, open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point
 from guard.deadletter import DeadLetter, decode
-from guard.report.plain import harmless, moment, plain
 from guard.tail.recent import recent
 
 _SCHEMA = "guard.deadletters/1"

@@ -68,12 +68,12 @@ def command(
     Reads the newest verdict and the job's telemetry of the last half hour, and folds it through the very detector
     once more. Ends 0 when explained, 2 when not: no such node, no bus, or no telemetry kept of that time.
     """
+    from detectors.plain import harmless  # noqa: PLC0415
     from guard.bus import BusError, open_bus  # noqa: PLC0415  (help is to be quick)
     from guard.explain.document import document, unanswered  # noqa: PLC0415
     from guard.explain.material import Question, from_bus, from_files  # noqa: PLC0415
     from guard.explain.tell import tell  # noqa: PLC0415
     from guard.report.fold import NotAnsweredError  # noqa: PLC0415
-    from guard.report.plain import harmless  # noqa: PLC0415
 
     config, now = session.config, time.time()
     question = Question(node, cluster, at, span, now)

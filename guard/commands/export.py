@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import click
 
+from detectors.plain import plain
 from guard.bus import Topic, open_bus
 from guard.commands import Session
 from guard.commands.topic_options import Point, TopicName
 from guard.export.columns import COLUMNS
 from guard.export.files import FORMATS, kind_of
 from guard.export.run import Counts, Progress, Span, export
-from guard.report.plain import plain
 from guard.whole_file import output
 
 _REFRESH = 0.2

@@ -13,11 +13,11 @@ from typing import Any
 import click
 import msgspec
 
+from detectors.plain import harmless
 from guard.bus import open_bus
 from guard.commands import Session
 from guard.remediate.ordering import Heard, give
 from guard.remediate.words import kind, told
-from guard.report.plain import harmless
 from guard.timespan import TimespanError, length
 from remediation.ledger import Outcome, Result
 from remediation.orders import Command, Order, OrderError

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import click
 
+from detectors.plain import plain
 from guard.bus import BusError
 from guard.commands import Session
 from guard.report.document import document, unanswered
 from guard.report.fold import Answer, Health, NotAnsweredError, State, fleet_health, job_health, node_health
-from guard.report.plain import plain
 from guard.report.read import read_state
 
 _Options = Callable[[Callable[..., None]], Callable[..., None]]

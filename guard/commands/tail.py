@@ -11,11 +11,11 @@ from types import FrameType
 
 import click
 
+from detectors.plain import plain
 from guard.bus import Bus, BusUnavailableError, Message, Topic, open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point, TopicName
-from guard.report.plain import plain
 from guard.tail.about import Choice
 from guard.tail.raw import line as raw_line
 from guard.tail.readable import Tone, readable

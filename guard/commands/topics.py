@@ -6,11 +6,11 @@ import sys
 
 import click
 
+from detectors.plain import plain
 from guard.bus import BusError
 from guard.bus.kafka_credentials import Credentials
 from guard.commands import Session
 from guard.commands.screen import screen
-from guard.report.plain import plain
 from guard.topics.acls import Acl, Role, acls, commands
 from guard.topics.admin import Brokers
 from guard.topics.plan import Plan, plan

@@ -5,11 +5,11 @@ import sys
 import click
 import msgspec
 
+from detectors.plain import harmless, plain
 from guard.bus import open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.remediate.why_not import why_not
-from guard.report.plain import harmless, plain
 
 _DENIED = 1
 

@@ -1,10 +1,10 @@
 """What is wrong with the node: the sections and signals that support the cause, the device, and hard errors."""
 
 from detectors.observed import ODD
+from detectors.plain import plain
 from detectors.verdict import Evidence, Role, Status
 from guard.explain.explanation import Facts, Link, Row, count, middle, times
 from guard.explain.headline import hangs
-from guard.report.plain import plain
 
 _TOLD = 10
 """Signals and faults that are listed."""

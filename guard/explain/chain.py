@@ -1,12 +1,12 @@
 """The chain of evidence in words: from whom the node is compared with to why it has this role."""
 
+from detectors.plain import plain, seconds, share
 from detectors.recurrence import QUIET, RATIOS
 from detectors.verdict import Status
 from guard.explain.causes import cause, faults, instruments
 from guard.explain.explanation import Facts, Link, count, middle, times
 from guard.explain.headline import hangs
 from guard.explain.roles import checks
-from guard.report.plain import plain, seconds, share
 
 _NOTABLE = 0.05
 """Share of own work up to which more or less waiting means nothing."""

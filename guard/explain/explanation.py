@@ -7,12 +7,12 @@ from statistics import median
 from msgspec import Struct
 
 from collectors.telemetry import Compared
+from detectors.plain import moment
 from detectors.policy import Policy
 from detectors.verdict import JobVerdict, Verdict
 from guard.explain.material import Material
 from guard.explain.retell import Retold
 from guard.explain.seen import Seen
-from guard.report.plain import moment
 
 
 class Row(Struct, frozen=True):

@@ -1,8 +1,8 @@
 """The verdict in one sentence."""
 
+from detectors.plain import plain, share
 from detectors.verdict import Role, Status
 from guard.explain.explanation import Facts, count, times
-from guard.report.plain import plain, share
 
 
 def headline(facts: Facts) -> str:

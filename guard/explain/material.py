@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from collectors.telemetry import RecordError
+from detectors.plain import moment, plain
 from detectors.verdict import Verdict, decode
 from guard.bus import Bus, Message, Topic
 from guard.detect.intake import SetAsideError, admit
 from guard.explain.records import Kept, Records, keep
 from guard.report.fold import NotAnsweredError, State, fold
-from guard.report.plain import moment, plain
 from guard.telemetry_files import SetAside, read
 
 _SLACK = 600.0

@@ -1,9 +1,9 @@
 """Why this role and not another: what an accusation needs, point by point."""
 
+from detectors.plain import evidence, plain, seconds, share
 from detectors.verdict import Cause, Evidence, Role, Status
 from guard.explain.explanation import Facts, Link, count, middle
 from guard.explain.headline import hangs
-from guard.report.plain import evidence, plain, seconds, share
 
 _WAITS = 0.25
 """As `detectors.case`: one that waits longer by so much of its own excess is no culprit."""

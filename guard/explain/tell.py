@@ -1,5 +1,6 @@
 """From material to an explanation."""
 
+from detectors.plain import moment, plain
 from detectors.policy import Policy
 from detectors.verdict import Status, Verdict
 from guard.explain.chain import chain
@@ -9,7 +10,6 @@ from guard.explain.material import Material, Question
 from guard.explain.retell import retell
 from guard.replay import Progress
 from guard.report.fold import NotAnsweredError
-from guard.report.plain import moment, plain
 
 
 def tell(material: Material, question: Question, policy: Policy, progress: Progress) -> Explanation:

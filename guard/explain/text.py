@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import click
 
+from detectors.plain import moment, plain
 from guard.explain.charts import chart, legend
 from guard.explain.explanation import Explanation, Link, Row
 from guard.explain.seen import Seen
-from guard.report.plain import moment, plain
 
 _INDENT = "  "
 _HEIGHT = 6

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from guard.report.plain import harmless, plain, seconds
+from detectors.plain import harmless, plain, seconds
 from remediation.ledger import (
     Alert,
     Applied,
     Breaker,
     Checkpointed,
+    Cleared,
     Denied,
     Intent,
     Leader,
@@ -101,6 +102,10 @@ def _alert(record: Alert) -> str:
     return f"{plain(record.about)}, {plain(record.severity)}{_because(record.text)}"
 
 
+def _cleared(record: Cleared) -> str:
+    return f"over{_because(record.reason)}"
+
+
 def _breaker(record: Breaker) -> str:
     return ("tripped" if record.tripped else f"reset by {plain(record.by or '-')}") + _because(record.reason)
 
@@ -122,6 +127,7 @@ _TOLD: dict[type[Record], Callable[[Any], str]] = {
     Checkpointed: _checkpointed,
     Verified: _verified,
     Alert: _alert,
+    Cleared: _cleared,
     Breaker: _breaker,
     Applied: _applied,
 }

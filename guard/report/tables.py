@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from detectors.plain import ago, evidence, moment, plain, seconds, share
 from detectors.verdict import JobVerdict, Verdict
 from guard.grid import literal_console
 from guard.report.fold import Answer, Health, JobHealth
-from guard.report.plain import ago, evidence, moment, plain, seconds, share
 
 _WIDE = 180
 """Columns from which a terminal shows one line a row, as a pipe does."""

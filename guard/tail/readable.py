@@ -10,11 +10,11 @@ import msgspec
 
 from collectors.telemetry import RecordError, Telemetry
 from collectors.telemetry import decode as decode_telemetry
+from detectors.plain import evidence, moment, plain, seconds, share
 from detectors.verdict import JobStatus, Status, Verdict
 from detectors.verdict import decode as decode_saying
 from guard import deadletter
 from guard.bus import Message, Topic
-from guard.report.plain import evidence, moment, plain, seconds, share
 
 _FIELDS = 16
 """Fields shown of a record whose form is not known here."""

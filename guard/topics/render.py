@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from detectors.plain import plain
 from guard.grid import Cell, Row, grid
-from guard.report.plain import plain
 from guard.topics.plan import Plan
 from guard.topics.wanted import Wanted
 
