@@ -58,7 +58,7 @@ MISTAKES = {
     "spool: /x": ":1: spool: unknown key, did you mean 'agent.spool'?",
     "zzz: 1": (
         ":1: zzz: unknown key; known here: "
-        "cluster, bus, node, agent, detect, detector, remediation, report, kafka, topics"
+        "cluster, bus, node, agent, detect, detector, remediation, page, report, kafka, topics"
     ),
     "node:\n  labels:\n    a: x\n    rack: 17\n": ":4: node.labels.rack: 17 (expected text; put it in quotes)",
     "agent:\n  disabled:\n  - efa\n  - 3\n": ":4: agent.disabled.1: 3 (expected text; put it in quotes)",

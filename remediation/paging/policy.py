@@ -54,8 +54,10 @@ class Paging(Struct, frozen=True, forbid_unknown_fields=True):
         list[Route],
         Meta(description="the first that matches; where none does, every channel is told: nothing is lost"),
     ] = []
-    teams: list[Team] = []
-    maintenance: list[Quiet] = []
+    teams: Annotated[list[Team], Meta(description="whose a job or a node is: the first that matches")] = []
+    maintenance: Annotated[
+        list[Quiet], Meta(description="what begins in these times is told at their end, if it stands then")
+    ] = []
     gather: Annotated[
         float,
         Meta(ge=0, le=600, description="seconds that a new page waits, so that a storm shows and texts fill"),
