@@ -29,6 +29,14 @@ SERVICES = {
         kube_programs.available,
         "tools/provision installs etcd and builds Kubernetes; tools/kube/build the latter, with Go",
     ),
+    "promtool": (
+        lambda: shutil.which("promtool") is not None and shutil.which("prometheus") is not None,
+        "apt-get install prometheus: tools/provision",
+    ),
+    "alertmanager": (
+        lambda: shutil.which("prometheus-alertmanager") is not None,
+        "apt-get install prometheus-alertmanager: tools/provision",
+    ),
     "root": (lambda: os.geteuid() == 0, "run the tests as root, in a container say"),
 }
 OPTIONAL = {
