@@ -149,3 +149,14 @@ class DeliveryContract(BusFixtures):
             assert values(read(follower, 20)) == list(range(20, 40))
         with contextlib.closing(bus.follow([Topic.VERDICTS], since=time.time() + 60)) as follower:
             assert not follower.poll(0.1)
+
+    def test_it_tells_which_topics_took_something_of_late_without_reading_any(self, bus):
+        assert bus.taken([Topic.TELEMETRY, Topic.SNAPSHOTS], 0.0) == frozenset()
+        (place,) = bus.publish([Outgoing(Topic.SNAPSHOTS, "c/j#a0", bytes(900_000), partition=1)], PUBLISH)
+        (message,) = bus.scan(Topic.SNAPSHOTS)
+        asked = [Topic.TELEMETRY, Topic.SNAPSHOTS]
+        assert message.position == place
+        assert bus.taken(asked, message.time - 0.001) == {Topic.SNAPSHOTS}
+        assert bus.taken(asked, message.time + 1.0) == frozenset()
+        bus.publish([Outgoing(Topic.TELEMETRY, "c/j", b"1")], PUBLISH)
+        assert bus.taken(asked, message.time - 0.001) == set(asked)

@@ -169,6 +169,14 @@ class Bus(Protocol):
         """
         ...
 
+    def taken(self, topics: Sequence[Topic], since: float) -> frozenset[Topic]:
+        """Which of these topics took a record at ``since`` (Unix seconds, of the bus) or later. Reads none of them.
+
+        Raises:
+            BusUnavailableError: the bus is away, or a topic is not there or not ours to read.
+        """
+        ...
+
     def partitions(self, topic: Topic) -> int:
         """How many partitions a topic has.
 

@@ -5,7 +5,9 @@ which never come back after retention. Whoever may write the file is an operator
 umask) is its access control.
 """
 
+import math
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +96,12 @@ class FileBus:
         """Read topics on and on; see the protocol."""
         return FileFollower(self._path, topics, since)
 
+    def taken(self, topics: Sequence[Topic], since: float) -> frozenset[Topic]:
+        """Which topics took something of late; see the protocol."""
+        with closing(connect(self._path, synchronous="NORMAL")) as connection, translated(self._path):
+            require_same(self._path, self._file)
+            return frozenset(topic for topic in topics if _taken(connection, topic) >= since)
+
     def partitions(self, topic: Topic) -> int:
         """How many partitions a topic has: always the same."""
         return partitions(topic)
@@ -163,3 +171,9 @@ class FileBus:
                 if expire(self._writer, now):
                     self._expire_at = self._clock()
             give_back(self._writer)
+
+
+def _taken(connection: sqlite3.Connection, topic: Topic) -> float:
+    """When the topic's newest record was taken; before all time where it has none."""
+    row = connection.execute("SELECT time FROM log WHERE id = ?", (newest(connection, topic),)).fetchone()
+    return -math.inf if row is None else float(row[0])

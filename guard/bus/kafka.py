@@ -66,6 +66,12 @@ class KafkaBus:
 
         return scan(self._servers, self._settings, self._prefix, topic, partition=partition, since=since)
 
+    def taken(self, topics: Sequence[Topic], since: float) -> frozenset[Topic]:
+        """Which topics took something of late; see the protocol."""
+        from guard.bus.kafka_scan import taken  # noqa: PLC0415
+
+        return taken(self._servers, self._settings, self._prefix, topics, since)
+
     def partitions(self, topic: Topic) -> int:
         """How many partitions a topic has."""
         from guard.bus.kafka_scan import partitions  # noqa: PLC0415

@@ -68,6 +68,26 @@ def _done(consumer: KafkaConsumer, place: TopicPartition, end: int) -> bool:
     return True
 
 
+def taken(
+    servers: Sequence[str], settings: KafkaSettings, prefix: str, topics: Sequence[Topic], since: float
+) -> frozenset[Topic]:
+    """Which topics have a record from ``since`` on, Unix seconds by the brokers' clocks.
+
+    Raises:
+        BusUnavailableError: the bus is away, or a topic is not there or not ours to read.
+    """
+    address = ",".join(servers)
+    consumer, cluster = make_consumer(servers, Credentials(settings))
+    try:
+        places = {place: topic for topic in topics for place in places_of(cluster, prefix + topic, address)}
+        found = consumer.offsets_for_times(dict.fromkeys(places, max(round(since * 1000), 0)))
+        return frozenset(places[place] for place, at in found.items() if at is not None)
+    except KafkaError as error:
+        raise translated(error, address, "asking what is new") from error
+    finally:
+        consumer.close(autocommit=False, timeout_ms=_CLOSE)
+
+
 def partitions(servers: Sequence[str], settings: KafkaSettings, name: str) -> int:
     """How many partitions a topic has.
 
