@@ -170,7 +170,7 @@ class Bus(Protocol):
         ...
 
     def taken(self, topics: Sequence[Topic], since: float) -> frozenset[Topic]:
-        """Which of these topics took a record at ``since`` (Unix seconds, of the bus) or later. Reads none of them.
+        """Which of these topics took a record at ``since`` (Unix seconds, of the bus) or later. Reads no record.
 
         Raises:
             BusUnavailableError: the bus is away, or a topic is not there or not ours to read.
