@@ -2,7 +2,8 @@
 
 ChannelError
 ├── RefusedError      never again: the receiver says that the notice is wrong, or whose it is
-└── UnavailableError  again later: away, hanging, too busy, or broken
+├── UnavailableError  again later: away, hanging, too busy, or broken
+└── SetupError        not before somebody sets it right: a library or a file is missing, or holds no secret
 """
 
 from typing import Protocol
@@ -28,6 +29,10 @@ class UnavailableError(ChannelError):
     def __init__(self, text: str, retry_after: float | None = None) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class SetupError(ChannelError):
+    """A channel cannot be opened as it is configured. The text says what to do."""
 
 
 class Channel(Protocol):
