@@ -16,7 +16,7 @@ from guard.commands import root
 from guard.commands.root import run
 
 COMMANDS = (
-    *("agent", "check", "config"),
+    *("agent", "check", "config", "completion", "runbook"),
     *("detect", "report", "explain", "topics"),
     *("remediate", "actions", "why-not", "approve", "reject", "hold", "release", "cordon", "uncordon"),
     *("pause", "resume", "breaker"),
@@ -104,6 +104,7 @@ def test_config_schema_describes_every_section():
         "detect",
         "detector",
         "remediation",
+        "page",
         "report",
         "kafka",
         "topics",
@@ -132,7 +133,7 @@ def test_a_mistake_in_the_configuration_is_one_line_and_ends_2(tmp_path):
         (OSError(98, "Address already in use"), "guard: Address already in use\n"),
         (
             ModuleNotFoundError("No module named 'zstandard'", name="zstandard"),
-            "guard: this needs more (zstandard): pip install 'trn-guard[all]'\n",
+            "guard: check needs more (zstandard): pip install 'trn-guard'\n",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 A sub-command's module has a click command named ``command``, which gets a :class:`Session` as ``ctx.obj``.
 """
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guard.config import Config
+
+COMPLETION = "_GUARD_COMPLETE"
+"""Environment variable in which a shell's script asks how a line could go on."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Session:
 def main() -> None:
     """Run the command, and end with its exit code."""
     try:
+        if COMPLETION in os.environ:
+            from guard.commands.completion import answer  # noqa: PLC0415  (only while a shell completes)
+
+            sys.exit(answer())
         from guard.commands.root import run  # noqa: PLC0415  (click is missing beside a bare step hook)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"guard: the command needs {error.name}: pip install trn-guard\n")

@@ -1,20 +1,24 @@
 """The root of the command line: global options, sub-commands by name, and what becomes of errors."""
 
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from guard.commands import Session
+from guard.commands import Session, global_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _GROUPS = {
     "On a node": {
         "agent": ("Collect on this node, and send a record every period.", ""),
         "check": ("Try each part of this machine's set-up, a line each.", ""),
         "config": ("Show the effective configuration, or its schema.", ""),
+        "completion": ("Let bash, zsh or fish complete guard's commands.", ""),
     },
     "The fleet": {
         "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
@@ -23,6 +27,7 @@ _GROUPS = {
         "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
     },
     "Acting": {
+        "runbook": ("Show what to do about an alert.", ""),
         "remediate": ("Act on verdicts within limits: one leads, others stand by.", ""),
         "actions": ("Show what guard did, would do, and was kept from.", "[report]"),
         "why-not": ("Show every rail's answer for a node now.", "[report]"),
@@ -69,7 +74,22 @@ class _Lazy(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        return _load(cmd_name) if cmd_name in _COMMANDS else None
+        return global_options.add(_load(cmd_name)) if cmd_name in _COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}.{_nearest(args[0])}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  (only while a shell completes)
+
+        names = [name for name in _COMMANDS if name.startswith(incomplete)]
+        # Not what a group does, which loads each command to see whether it is hidden.
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=_COMMANDS[name][0]) for name in names), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, group in _GROUPS.items():
@@ -78,6 +98,13 @@ class _Lazy(click.Group):
                 formatter.write_dl(
                     [(name.ljust(max(map(len, _COMMANDS))), told[0]) for name, told in group.items()]
                 )
+
+
+def _nearest(word: str) -> str:
+    import difflib  # noqa: PLC0415  (only after a mistake)
+
+    near = difflib.get_close_matches(word, _COMMANDS, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _load(name: str) -> click.Command:
@@ -103,30 +130,35 @@ def _explained(error: ImportError, name: str) -> Exception:
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", "given", metavar="FILE", help="Configuration; else GUARD_CONFIG, /etc/guard/guard.yaml.")
-@click.option("-v", "--verbose", is_flag=True, help="Say everything.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
-@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
 @click.version_option(package_name="trn-guard", prog_name="guard")
 @click.pass_context
-def guard(context: click.Context, given: str | None, verbose: bool, quiet: bool, no_color: bool) -> None:
+def guard(context: click.Context) -> None:
     """Find the node that slows a training job, and prove it."""
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    import logging  # noqa: PLC0415  (`guard --help` is to be quick)
+
     # No times: under systemd the journal has them.
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    if no_color:
-        os.environ["NO_COLOR"] = "1"  # what rich, and every child of `guard demo`, goes by
-    context.obj = Session(given)
+    logging.basicConfig(
+        level=global_options.level(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    if context.obj is None:
+        context.obj = Session(None)
+
+
+guard.params = [*global_options.options(hidden=False), *guard.params]
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run ``guard`` with ``arguments`` and return its exit code. A mistake is one line on stderr and 2."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # output without UTF-8 is no reason to fail
+    name = "this"
     try:
         try:
             with guard.make_context("guard", list(arguments)) as context:
-                guard.invoke(context)
+                try:
+                    guard.invoke(context)
+                finally:
+                    name = context.invoked_subcommand or name
         except click.exceptions.Exit as end:
             return end.exit_code
         finally:
@@ -141,7 +173,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
     except Exception as error:
-        text = _one_line(error)
+        text = _one_line(error, name)
         if text is None:
             raise
         click.echo(f"guard: {text}", err=True)
@@ -149,10 +181,10 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _one_line(error: Exception) -> str | None:
-    """The text of an error that is somebody's to mend; None for a bug, which needs its traceback."""
+def _one_line(error: Exception, name: str) -> str | None:
+    """The text of an error of a command that is somebody's to mend; None for a bug, which needs its traceback."""
     if isinstance(error, ModuleNotFoundError):
-        told = _explained(error, "this")
+        told = _explained(error, name)
         return told.message if isinstance(told, click.ClickException) else None
     if isinstance(error, click.ClickException):
         return error.message
