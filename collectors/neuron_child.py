@@ -55,13 +55,15 @@ class NeuronMonitor:
                 ...
 
     ``trouble`` says why there are no reports, or None. ``refused`` counts lines that were no reports, ``dropped``
-    the oldest reports, which gave way because nobody took them. What is over meanwhile is told by ``happened``.
+    the oldest reports, which gave way because nobody took them, ``starts`` how often the child was started or
+    could not be. What is over meanwhile is told by ``happened``.
     """
 
     def __init__(self, command: Sequence[str], period: float = 5.0) -> None:
         self.trouble: str | None = "starting"
         self.refused = 0
         self.dropped = 0
+        self.starts = 0
         self._happened: str | None = None
         self._command = list(command)
         self._period = period
@@ -124,6 +126,7 @@ class NeuronMonitor:
         pause = _PAUSE_FIRST
         while True:
             born = time.monotonic()
+            self.starts += 1
             try:
                 ended = self._live()
             except OSError as error:  # no place for its configuration, say; this thread must outlive that

@@ -60,6 +60,11 @@ class NeuronMonitorCollector:
             notes=_notes(trouble, dropped),
         )
 
+    @property
+    def starts(self) -> int:
+        """How often the child was started, or could not be."""
+        return self._monitor.starts
+
     def close(self) -> None:
         """End the child."""
         self._monitor.close()

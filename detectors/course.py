@@ -82,6 +82,11 @@ class Course:
         return self._said is not None
 
     @property
+    def status(self) -> JobStatus | None:
+        """What was said of this attempt last."""
+        return None if self._said is None else self._said.status
+
+    @property
     def step_time(self) -> float | None:
         """The present step time in seconds."""
         return float(np.median(self._recent)) if self._recent else None

@@ -13,11 +13,25 @@ from detectors.idle import IdleFold
 from detectors.job import JobFold
 from detectors.policy import Policy
 from detectors.snapshot import Following, IdleState, JobState, Snapshot, decode, edition, encode
-from detectors.verdict import Saying, Verdict
+from detectors.verdict import JobStatus, Saying, Status, Verdict
 from detectors.watch import Watch
 
 _Key = tuple[str, str | None, str | None]
 """Cluster, and a job or an idle node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many nodes and jobs stand how, by what was said of each last; of some nothing was said yet.
+
+    Attributes:
+        nodes, jobs: by status.
+        accused: nodes that stand accused.
+    """
+
+    nodes: Counter[Status]
+    jobs: Counter[JobStatus]
+    accused: int
 
 
 @dataclass(slots=True)
@@ -55,7 +69,7 @@ class Detector:
     Attributes:
         counts: what was set aside and why: `duplicate`, `late`, `stale` (of an attempt that is over),
             `hurried` (let go before its time, as the buffer was full), `not compared` (nodes left out of
-            windows).
+            windows). And `judged`: windows.
     """
 
     def __init__(self, policy: Policy, board: Board | None = None, watch: Watch | None = None) -> None:
@@ -172,6 +186,16 @@ class Detector:
     def uncovered(self) -> int | None:
         """The offset from which one that takes over must read; None where the snapshots cover everything."""
         return min((f.uncovered for f in self._followed.values() if f.uncovered is not None), default=None)
+
+    def standing(self) -> Standing:
+        """How nodes and jobs stand that are followed here. It looks at every node."""
+        last = [verdict for node in self._homes if (verdict := self._board.last(*node)) is not None]
+        jobs = (one.fold.status for one in self._followed.values() if isinstance(one.fold, JobFold))
+        return Standing(
+            nodes=Counter(verdict.status for verdict in last),
+            jobs=Counter(status for status in jobs if status is not None),
+            accused=sum(verdict.accused for verdict in last),
+        )
 
     def tallies(self) -> tuple[int, int]:
         """Records folded, and records that came too late, of all that is followed now."""

@@ -20,7 +20,7 @@ from detectors.observed import NO_SECTION, Flags, Floats, Latest, Observed, Tota
 from detectors.policy import Policy
 from detectors.snapshot import JobState
 from detectors.standing import Grounds, standing_of
-from detectors.verdict import Saying
+from detectors.verdict import JobStatus, Saying
 from detectors.watch import Watch, Watched
 from detectors.window import Window
 
@@ -57,6 +57,11 @@ class JobFold:
     def empty(self) -> bool:
         """Whether no node is left."""
         return not len(self._members)
+
+    @property
+    def status(self) -> JobStatus | None:
+        """What was said of the job last; None: nothing yet."""
+        return self._course.status
 
     def advance(self, moment: Moment) -> list[Saying]:
         """Close the window if the moment lies beyond it. Then comes `take`."""
@@ -250,6 +255,7 @@ class JobFold:
             self._priors(slots),
         )
         reading = self._judge.judge(observed)
+        self._counts["judged"] += 1
         if self._watch is not None:
             names = [one.node if one else None for one in map(self._members.at, range(slots))]
             self._watch(Watched(self._cluster, self._job, self._docket.attempt, observed, reading, names))

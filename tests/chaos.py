@@ -170,7 +170,7 @@ def eventually(true: Callable[[], bool], otherwise: Callable[[], str]) -> None:
 def standing(bus: Bus, end: float, detectors: DetectorProcesses) -> str:
     """Why the detectors have not come to the end: how far from it each job's snapshot is, and what each lacks."""
     far = {job: round(reached - end, 1) for job, (reached, _, _) in newest(bus).items()}
-    lags = [detectors.metric(number, "guard_detect_lag") for number in range(detectors.count)]
+    lags = [detectors.metric(number, "guard_detect_lag_records") for number in range(detectors.count)]
     counts = [detectors.metric(number, "guard_detect_records_total") for number in range(detectors.count)]
     return f"seconds from the end: {far}; lag {lags}, read {counts}"
 

@@ -88,12 +88,12 @@ def eventually(true: Callable[[], bool], otherwise: Callable[[], object], patien
 
 def held(detectors: DetectorProcesses, number: int) -> float:
     """Partitions that one holds."""
-    return sum(detectors.metric(number, "guard_detect_partitions").values())
+    return sum(detectors.metric(number, "guard_detect_partitions_held").values())
 
 
 def lag(detectors: DetectorProcesses, number: int) -> float:
     """Records that one has still to read."""
-    return sum(detectors.metric(number, "guard_detect_lag").values())
+    return sum(detectors.metric(number, "guard_detect_lag_records").values())
 
 
 def read(detectors: DetectorProcesses, number: int) -> float:

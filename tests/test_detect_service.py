@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 
 from collectors.telemetry import Telemetry, encode
 from detectors.detector import Detector
@@ -159,7 +160,7 @@ def test_reading_pauses_while_the_bus_does_not_take_what_is_said(address: str) -
     with open_bus(address) as bus, serving(lambda: Refusing(path), metrics=metrics):
         refuse.set()
         publish(bus, RECORDS)
-        assert eventually(lambda: b"guard_detect_pauses_total 1.0" in metrics.page())
+        assert eventually(lambda: b"guard_detect_pauses_total 1.0" in generate_latest(metrics.registry))
         time.sleep(0.6)  # a round in which it is tried again
         assert not accused(bus)
         refuse.clear()

@@ -7,6 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
 
 from guard.agent.spool import Spool
 from guard.bus import Bus, BusError, BusUnavailableError, Outgoing, Topic
@@ -19,6 +22,28 @@ _LONGEST_IDLE = 60.0
 _AFTER_CLOSE = 0.5
 
 Row = tuple[int, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the sending goes, in this process.
+
+    Attributes:
+        sent, pending, dropped, refused: records, as of :class:`Outbox`.
+        spool_bytes: bytes of those that wait.
+        in_memory: whether they wait in memory alone, because the disk refuses.
+        taken: when the bus took one last, Unix seconds; None: not yet.
+        oldest: end of the period of the oldest that the bus did not take, Unix seconds; None where all were taken.
+    """
+
+    sent: int
+    pending: int
+    dropped: int
+    refused: int
+    spool_bytes: int
+    in_memory: bool
+    taken: float | None
+    oldest: float | None
 
 
 class OutboxEndedError(RuntimeError):
@@ -56,6 +81,9 @@ class Outbox:
         self.trouble: str | None = None
         self._lost_waiting = 0
         self._lost_spooled = 0
+        self._spool_bytes = 0
+        self._taken: float | None = None
+        self._oldest: float | None = None
         self._open_bus = open_bus
         self._make_spool = make_spool
         self._publish_within = publish_within
@@ -77,6 +105,20 @@ class Outbox:
     def alive(self) -> bool:
         """Whether the thread still takes records. Where it does not, ``last_error`` says why."""
         return self._thread.is_alive()
+
+    @property
+    def standing(self) -> Standing:
+        """How the sending goes now."""
+        return Standing(
+            sent=self.sent,
+            pending=self.pending,
+            dropped=self.dropped,
+            refused=self.refused,
+            spool_bytes=self._spool_bytes,
+            in_memory=self.trouble is not None,
+            taken=self._taken,
+            oldest=self._oldest if self.pending else None,
+        )
 
     def put(self, key: str, value: bytes) -> None:
         """Queue one record. Never waits."""
@@ -131,20 +173,23 @@ class Outbox:
             self._waiting.clear()
         for key, value in taken:
             self._lost_spooled += spool.append(key, value)
-        self.pending, self.trouble = len(spool), spool.trouble
+        self.pending, self.trouble, self._spool_bytes = len(spool), spool.trouble, spool.size
         return closing
 
     def _send(self, spool: Spool) -> bool:
         """Publish one batch; False when the bus is away."""
+        batch = spool.peek(_BATCH)
+        self._oldest = _time_of(batch[0][2]) if batch else None
         try:
             if self._bus is None:
                 self._bus = self._open_bus()
-            self._publish(self._bus, spool, spool.peek(_BATCH))
+            self._publish(self._bus, spool, batch)
         except BusError as error:
             self._away(error)
             return False
         finally:
-            self.pending = len(spool)
+            self.pending, self._spool_bytes = len(spool), spool.size
+        self._taken = time.time()
         if self.last_error is not None:
             _log.info("the bus is back, %d records wait", self.pending)
         self.last_error, self._retry = None, self._retry_first
@@ -196,6 +241,21 @@ class Outbox:
             with suppress(BusError):
                 self._bus.close()
             self._bus = None
+
+
+class _Timed(msgspec.Struct):
+    time: float
+
+
+_timed = msgspec.json.Decoder(_Timed)
+
+
+def _time_of(value: bytes) -> float | None:
+    """When the record says that its period ended."""
+    try:
+        return _timed.decode(value).time
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _outgoing(row: Row) -> Outgoing:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from collectors.reading import Gap, Now
 from collectors.telemetry import encode
@@ -19,7 +20,10 @@ _FLUSH_WITHIN = 1.5
 
 
 class Agent:
-    """One node's agent. ``run`` returns when ``stop`` is set."""
+    """One node's agent. ``run`` returns when ``stop`` is set.
+
+    ``starts`` says how often neuron-monitor was started.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,7 @@ class Agent:
         metrics: Metrics,
         notifier: Notifier,
         stop: threading.Event,
+        starts: Callable[[], int] = lambda: 0,
     ) -> None:
         self._identity = identity
         self._panel = panel
@@ -37,6 +42,7 @@ class Agent:
         self._metrics = metrics
         self._notifier = notifier
         self._stop = stop
+        self._starts = starts
         self._seq = 0
         self._dropped = 0
         self._delay = sending_delay(identity.cluster, identity.node, identity.period)
@@ -68,17 +74,13 @@ class Agent:
         line = encode(record)
         self._seq += 1
         gaps = [name for name, answer in answers.items() if isinstance(answer, Gap)]
-        self._metrics.period(len(line), time.monotonic() - start, gaps)
+        seconds = time.monotonic() - start
+        self._metrics.period(record, size=len(line), seconds=seconds, gaps=gaps, starts=self._starts())
         self._wait_until(end + self._delay)  # a stop sends at once
         self._outbox.put(record.key, line)
         if not self._outbox.alive:
             raise OutboxEndedError(self._outbox.last_error)
-        self._metrics.outbox(
-            sent=self._outbox.sent,
-            pending=self._outbox.pending,
-            dropped=self._outbox.dropped,
-            refused=self._outbox.refused,
-        )
+        self._metrics.outbox(self._outbox.standing)
         self._report(gaps)
 
     def _own_gaps(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from collectors.neuron_monitor import NeuronMonitorCollector
 from collectors.neuron_sysfs import NeuronSysfs
 from collectors.reading import Collector
 from collectors.steps import StepsCollector
+from guard import exposition
 from guard.agent.metrics import Metrics
 from guard.agent.outbox import Outbox, OutboxEndedError
 from guard.agent.panel import Panel
@@ -35,9 +36,9 @@ def command(session: Session) -> None:
     """Collect on this node, and send one record every period, until SIGTERM."""
     config = session.config
     collectors = _collectors(config)
-    metrics = Metrics()
+    metrics = Metrics([collector.name for collector in collectors], config.agent.spool_bytes)
     if config.agent.metrics:
-        metrics.serve(config.agent.metrics)
+        exposition.serve(metrics.registry, config.agent.metrics, "agent.metrics")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -58,6 +59,7 @@ def command(session: Session) -> None:
         metrics=metrics,
         notifier=Notifier(),
         stop=stop,
+        starts=lambda: sum(one.starts for one in collectors if isinstance(one, NeuronMonitorCollector)),
     )
     try:
         agent.run()

@@ -7,8 +7,6 @@ import click
 
 from guard.bus import open_bus
 from guard.commands import Session
-from guard.detect import DetectService, Metrics
-from guard.detect.memory import collect_rarely
 from guard.systemd import Notifier
 
 
@@ -22,6 +20,10 @@ def command(session: Session, metrics: str | None) -> None:
 
     Several of them share the jobs; one that ends or dies is taken over by the others.
     """
+    from guard import exposition  # noqa: PLC0415  (2 s of libraries in all; help is to be quick)
+    from guard.detect import DetectService, Metrics  # noqa: PLC0415
+    from guard.detect.memory import collect_rarely  # noqa: PLC0415
+
     config = session.config
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -29,6 +31,6 @@ def command(session: Session, metrics: str | None) -> None:
     counters = Metrics()
     address = metrics or config.detector.metrics
     if address is not None:
-        counters.serve(address)
+        exposition.serve(counters.registry, address, "--metrics" if metrics else "detector.metrics")
     collect_rarely()
     DetectService(lambda: open_bus(config.bus, config.kafka), config.detect, Notifier(), stop, counters).run()

@@ -8,9 +8,6 @@ import click
 
 from guard.bus import open_bus
 from guard.commands import Session
-from guard.remediate.clusters import opener
-from guard.remediate.metrics import Metrics
-from guard.remediate.service import RemediateService
 from guard.systemd import Notifier
 
 _log = logging.getLogger("guard.remediate")
@@ -27,6 +24,11 @@ def command(session: Session, metrics: str | None) -> None:
     Several of them stand by for each other; one leads. By default nothing is done: what guard would do is in
     `guard actions`, and `remediation.policy.modes` says for each kind of act whether it may.
     """
+    from guard import exposition  # noqa: PLC0415  (help is to be quick)
+    from guard.remediate.clusters import opener  # noqa: PLC0415
+    from guard.remediate.metrics import Metrics  # noqa: PLC0415
+    from guard.remediate.service import RemediateService  # noqa: PLC0415
+
     config = session.config
     settings = config.remediation
     if settings.cluster is None:
@@ -37,7 +39,7 @@ def command(session: Session, metrics: str | None) -> None:
     counters = Metrics()
     address = metrics or settings.metrics
     if address is not None:
-        counters.serve(address)
+        exposition.serve(counters.registry, address, "--metrics" if metrics else "remediation.metrics")
     RemediateService(
         lambda: open_bus(config.bus, config.kafka),
         opener(settings.cluster),

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from collectors.telemetry import Compared, RecordError, UnknownVersionError
 from detectors.board import Board
@@ -79,7 +80,19 @@ class PartitionFold:
             offsets.append(message.position.offset)
         self._next = messages[-1].position.offset + 1
         self._metrics.read(len(records), messages[-1].time, time.time())
-        return self.detector.fold(records, offsets), letters
+        with self._timed():
+            return self.detector.fold(records, offsets), letters
+
+    def tick(self, now: float) -> list[Saying]:
+        """Notice what only the absence of records can tell; ``now`` as the detector's."""
+        with self._timed():
+            return self.detector.tick(now)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        judged, began = self.detector.counts["judged"], time.monotonic()
+        yield
+        self._metrics.judged(self.detector.counts["judged"] - judged, time.monotonic() - began)
 
     def snapshots(self) -> list[Outgoing]:
         """Snapshots that were taken, as records. What was said until now goes to the bus before them."""

@@ -38,6 +38,9 @@ _LONGEST_PAUSE = 30.0
 _SNAPSHOT = 20.0
 """Seconds between snapshots (the design): what one that takes over must read again, beside a window."""
 
+_COUNT = 10.0
+"""Seconds between counts of nodes and jobs for Prometheus, which asks about as often: each looks at every node."""
+
 _BATCH = 500
 """Records to the bus at once, and read at once."""
 
@@ -72,6 +75,7 @@ class DetectService:
         self._committed: dict[Place, int] = {}
         self._heard = 0.0
         self._snapshot_at = 0.0
+        self._count_at = 0.0
 
     def run(self) -> None:
         """Serve. Comes back after the bus was away, ends within 2 s of `stop`.
@@ -183,11 +187,14 @@ class DetectService:
         if snapshot:
             self._snapshot_at = now + _SNAPSHOT
         for fold in self._folds.values():
-            self._say(fold.detector.tick(self._heard))
+            self._say(fold.tick(self._heard))
             if snapshot:
                 fold.detector.want_snapshots()
         lag = consumer.lag()
         self._metrics.show((fold.detector for fold in self._folds.values()), lag)
+        if now >= self._count_at:
+            self._count_at = now + _COUNT
+            self._metrics.standing(fold.detector for fold in self._folds.values())
         behind = f", {sum(lag.values())} records behind" if sum(lag.values()) else ""
         self._notifier.status(f"{len(self._folds)} partitions held{behind}")
 
@@ -205,8 +212,10 @@ class DetectService:
         for fold in self._folds.values():
             self._stored += fold.snapshots()
         self._publish(bus, consumer, self._said)
-        self._metrics.snapshot(sum(len(record.value or b"") for record in self._stored))
+        size = sum(len(record.value or b"") for record in self._stored)
         self._publish(bus, consumer, self._stored)
+        if size and not self._stored:
+            self._metrics.snapshot(size, time.time())
         if self._said or self._stored:
             return  # told to stop in between: whoever comes next says the rest
         places = {place: offset for place, fold in self._folds.items() if (offset := fold.resume()) is not None}

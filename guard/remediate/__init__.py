@@ -10,6 +10,7 @@
 ``following``   telemetry of the jobs whose checkpoint or restart is watched (``progress``)
 ``looking``     observing the cluster, in a child with a deadline (``hand``, ``child``)
 ``acting``      acting on it, likewise (``errands``, ``errand_of``, ``request_file``)
+``standing``    how things stand by it, in figures (``metrics``)
 ``ordering``    what an operator's command does
 ==============  ====================================================================================
 

@@ -20,6 +20,7 @@ from guard.remediate.ledger import Ledger
 from guard.remediate.looking import Looking
 from guard.remediate.metrics import Metrics
 from guard.remediate.sayings import Sayings
+from guard.remediate.standing import standing
 from guard.remediate.term import Lines, SucceededError, Term
 from guard.systemd import Notifier
 from remediation.policy import Policy
@@ -106,7 +107,7 @@ class RemediateService:
             for entered in lines.ledger.poll():
                 book.take(entered)
             lines.sayings.poll()
-            self._show(lines, "standing by")
+            self._show(lines, book, "standing by")
 
     def _lead(self, lines: Lines, book: Book) -> None:
         """Lead until the claim is lost. The children are this term's: they end with it, whatever they do."""
@@ -125,11 +126,13 @@ class RemediateService:
                         _log.warning("the group gave the lead to another: standing by")
                         return
                     term.turn(orders)
-                    self._show(lines, f"leading from {term.epoch}" + (", waiting" if term.waiting else ""))
+                    waiting = ", waiting" if term.waiting else ""
+                    self._show(lines, book, f"leading from {term.epoch}{waiting}")
             finally:
                 self._metrics.leads(False)
 
-    def _show(self, lines: Lines, standing: str) -> None:
+    def _show(self, lines: Lines, book: Book, status: str) -> None:
+        self._metrics.standing(standing(book.state.durable, time.time()))
         self._metrics.unreadable(lines.ledger.unreadable + lines.sayings.unreadable + lines.following.unreadable)
-        self._notifier.status(standing)
+        self._notifier.status(status)
         self._notifier.watchdog()

@@ -120,12 +120,12 @@ def live(directory: Path, missed: int) -> Life:
     with KafkaCluster(directory / "kafka") as cluster:
         make_topics(cluster.bootstrap)
         with _Agent(directory, cluster.url) as agent:
-            agent.until(lambda: agent.metric("sent") >= _CONNECTED, life.before)
+            agent.until(lambda: agent.metric("records_sent_total") >= _CONNECTED, life.before)
             cluster.kill(1)
-            agent.until(lambda: agent.metric("pending") >= missed, life.during, 2 * missed * PERIOD)
-            life.waiting, start = int(agent.metric("pending")), time.monotonic()
+            agent.until(lambda: agent.metric("records_pending") >= missed, life.during, 2 * missed * PERIOD)
+            life.waiting, start = int(agent.metric("records_pending")), time.monotonic()
             cluster.restart(1)
-            agent.until(lambda: agent.metric("pending") <= 1, life.after)
+            agent.until(lambda: agent.metric("records_pending") <= 1, life.after)
             life.seconds = time.monotonic() - start
             life.code = agent.end()
         with KafkaBus(cluster.bootstrap) as bus:
