@@ -26,7 +26,8 @@ from detectors.verdict import (
 )
 from guard.bus import Message, Position, Topic
 from guard.report.document import document
-from guard.report.fold import Answer, Health, NotAnsweredError, fleet_health, fold, job_health, node_health
+from guard.report.fold import Answer, Health, NotAnsweredError, fleet_health, job_health, node_health
+from guard.report.newest import fold
 from guard.report.tables import render
 
 NOW = 1_790_000_200.0

@@ -12,7 +12,8 @@ from detectors.plain import plain
 from guard.bus import BusError
 from guard.commands import Session
 from guard.report.document import document, unanswered
-from guard.report.fold import Answer, Health, NotAnsweredError, State, fleet_health, job_health, node_health
+from guard.report.fold import Answer, Health, NotAnsweredError, fleet_health, job_health, node_health
+from guard.report.newest import State
 from guard.report.read import read_state
 
 _Options = Callable[[Callable[..., None]], Callable[..., None]]
@@ -79,7 +80,8 @@ def _report(
     config = session.config
     now = time.time()
     try:
-        health = ask(read_state(config.bus, config.kafka), now, config.report.stale_after)
+        stale = config.report.stale_after
+        health = ask(read_state(config.bus, config.kafka, now=now, stale_after=stale), now, stale)
     except (NotAnsweredError, BusError) as error:
         if as_json:
             click.echo(unanswered(str(error), now))

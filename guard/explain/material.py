@@ -11,7 +11,8 @@ from detectors.verdict import Verdict, decode
 from guard.bus import Bus, Message, Topic
 from guard.detect.intake import SetAsideError, admit
 from guard.explain.records import Kept, Records, keep
-from guard.report.fold import NotAnsweredError, State, fold
+from guard.report.fold import NotAnsweredError
+from guard.report.newest import State, fold
 from guard.telemetry_files import SetAside, read
 
 _SLACK = 600.0
@@ -71,7 +72,7 @@ def from_bus(bus: Bus, question: Question) -> Material:
     """
     if question.at is None:
         state = fold(bus.scan(Topic.STATE))
-        said = _only([one.verdict for one in state.nodes.values() if one.verdict.node == question.node], question)
+        said = _only((one.verdict for one in state.named(question.node).values()), question)
         at = _moment(state, said, question.now)
     else:
         said, at = _only(_newest(bus, question, question.at), question), question.at

@@ -1,19 +1,20 @@
-"""From the records of ``guard.state`` to health. Pure: no I/O, and the time is an argument.
+"""From the newest records to health. Pure: no I/O, and the time is an argument.
 
 What a node's verdict says stands until a later one replaces it, so its age tells nothing; job records are
 repeated every minute, so theirs does. Silence is not health: where the detector has not been heard, or nothing
-is known, the answer is ``UNANSWERED``, unless somebody is accused already.
+is known, the answer is ``UNANSWERED``, unless somebody is accused already. A detector with nothing to say (a fleet
+without jobs) is heard by its snapshots.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from enum import IntEnum
 
 from msgspec import Struct
 
-from collectors.telemetry import RecordError
-from detectors.verdict import JobStatus, JobVerdict, Status, Verdict, decode
-from guard.bus import Message
+from detectors.verdict import JobStatus, Status
+from guard.bus import Topic
+from guard.report.newest import JobHealth, Named, NodeHealth, State
 
 _STATUS_ORDER = {Status.FAULT: 0, Status.STRAGGLER: 1, Status.WATCH: 2, Status.SILENT: 3, Status.OK: 4}
 
@@ -30,31 +31,6 @@ class NotAnsweredError(Exception):
     """The state holds no such job or node, or more than one. The text says which."""
 
 
-class NodeHealth(Struct, frozen=True):
-    """The newest verdict about a node, and when the bus took it (Unix seconds)."""
-
-    verdict: Verdict
-    taken: float
-
-
-class JobHealth(Struct, frozen=True):
-    """The newest record about a job, when the bus took it (Unix seconds), and whether that is too long ago."""
-
-    verdict: JobVerdict
-    taken: float
-    unheard: bool = False
-
-
-class State(Struct, frozen=True):
-    """The newest record of each node and job by (cluster, name), and when the bus took the newest of all."""
-
-    nodes: dict[tuple[str, str], NodeHealth] = {}
-    jobs: dict[tuple[str, str], JobHealth] = {}
-    heard: float | None = None
-    unreadable: int = 0
-    problem: str | None = None
-
-
 class Health(Struct, frozen=True):
     """What a report says.
 
@@ -66,10 +42,10 @@ class Health(Struct, frozen=True):
         notices: sentences that a reader must not miss, among them why a question is unanswered.
         heard: when the detector was last heard, Unix seconds; None: never.
         unreadable: records of the state that could not be read.
-        counts: nodes by status.
+        counts: nodes by status, all of them.
         accused: names of accused nodes.
         jobs: by cluster and name.
-        nodes: accused first, then by how much they cost.
+        nodes: accused first, then by how much they cost. One that is ok only where it was asked for by name.
     """
 
     about: str
@@ -85,36 +61,12 @@ class Health(Struct, frozen=True):
     nodes: tuple[NodeHealth, ...]
 
 
-def fold(messages: Iterable[Message]) -> State:
-    """Keep the newest record of each node and job. What cannot be read is counted, with the first reason."""
-    nodes: dict[tuple[str, str], NodeHealth] = {}
-    jobs: dict[tuple[str, str], JobHealth] = {}
-    heard: float | None = None
-    unreadable, problem = 0, None
-    for message in messages:
-        if message.value is None:
-            cluster, _, name = message.key.partition("/")
-            nodes.pop((cluster, name), None)
-            jobs.pop((cluster, name), None)
-            continue
-        try:
-            saying = decode(message.value)
-        except RecordError as error:
-            unreadable, problem = unreadable + 1, problem or str(error)
-            continue
-        heard = message.time if heard is None else max(heard, message.time)
-        if isinstance(saying, Verdict):
-            nodes[saying.cluster, saying.node] = NodeHealth(saying, message.time)
-        else:
-            jobs[saying.cluster, saying.job] = JobHealth(saying, message.time)
-    return State(nodes, jobs, heard, unreadable, problem)
-
-
 def fleet_health(state: State, now: float, stale_after: float, cluster: str | None = None) -> Health:
     """The health of everything, or of one cluster. ``now`` in Unix seconds, ``stale_after`` in seconds."""
     nodes = [node for node in state.nodes.values() if cluster in (None, node.verdict.cluster)]
     jobs = [job for job in state.jobs.values() if cluster in (None, job.verdict.cluster)]
-    return _conclude(state, "fleet", None, nodes=nodes, jobs=jobs, now=now, stale_after=stale_after)
+    fine = len(state.fine) if cluster is None else sum(home == cluster for home, _ in state.fine)
+    return _conclude(state, _About("fleet", None, nodes, fine, jobs), now, stale_after)
 
 
 def job_health(state: State, job: str, now: float, stale_after: float, cluster: str | None = None) -> Health:
@@ -125,12 +77,12 @@ def job_health(state: State, job: str, now: float, stale_after: float, cluster: 
     """
     clusters = {home for home, name in state.jobs if name == job}
     clusters |= {home for (home, _), node in state.nodes.items() if _job(node) == job}
+    clusters |= {home for (home, _), node in state.fine.items() if node.job == job}
     home = _only("job", job, clusters, cluster)
     nodes = [node for node in state.nodes.values() if node.verdict.cluster == home and _job(node) == job]
+    fine = sum(node.job == job and place == home for (place, _), node in state.fine.items())
     known = state.jobs.get((home, job))
-    return _conclude(
-        state, "job", job, nodes=nodes, jobs=[known] if known else [], now=now, stale_after=stale_after
-    )
+    return _conclude(state, _About("job", job, nodes, fine, [known] if known else []), now, stale_after)
 
 
 def node_health(state: State, name: str, now: float, stale_after: float, cluster: str | None = None) -> Health:
@@ -139,12 +91,33 @@ def node_health(state: State, name: str, now: float, stale_after: float, cluster
     Raises:
         NotAnsweredError: no such node, or one in each of several clusters.
     """
-    home = _only("node", name, {place for place, node in state.nodes if node == name}, cluster)
-    node = state.nodes[home, name]
+    found = state.named(name)
+    home = _only("node", name, set(found), cluster)
+    node = found[home]
     known = state.jobs.get((home, _job(node) or ""))
-    return _conclude(
-        state, "node", name, nodes=[node], jobs=[known] if known else [], now=now, stale_after=stale_after
-    )
+    return _conclude(state, _About("node", name, [node], 0, [known] if known else []), now, stale_after)
+
+
+def quiet(state: State, now: float, stale_after: float) -> bool:
+    """Whether the detector has said nothing for so long that other signs of it are to be looked for."""
+    return state.heard is None or not now - state.heard <= stale_after
+
+
+class _About(Struct, frozen=True):
+    """What is concluded on: nodes, how many more there are that are ok, and jobs."""
+
+    kind: str
+    name: str | None
+    nodes: Sequence[NodeHealth]
+    fine: int
+    jobs: Sequence[JobHealth]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counted = Counter(node.verdict.status.value for node in self.nodes)
+        if self.fine:
+            counted[Status.OK.value] += self.fine
+        return dict(counted)
 
 
 def _job(node: NodeHealth) -> str | None:
@@ -161,37 +134,28 @@ def _only(kind: str, name: str, clusters: set[str], wanted: str | None) -> str:
     return found[0]
 
 
-def _conclude(
-    state: State,
-    about: str,
-    name: str | None,
-    *,
-    nodes: list[NodeHealth],
-    jobs: list[JobHealth],
-    now: float,
-    stale_after: float,
-) -> Health:
-    jobs = [_with_age(job, now, stale_after) for job in jobs]
-    accused = _accused(state, nodes, jobs if about != "node" else [])
-    if state.heard is None or not (nodes or jobs):
-        reasons = ["no detector has said anything yet: is guard detect running, and on this bus?"]
-    else:
-        reasons = [*_silence(state.heard, jobs, now, stale_after), *_unnamed(about, nodes, jobs)]
+def _conclude(state: State, about: _About, now: float, stale_after: float) -> Health:
+    jobs = [_with_age(job, now, stale_after) for job in about.jobs]
+    accused = _accused(state, about.nodes, jobs if about.kind != "node" else [])
+    reasons = [
+        *_silence(state, jobs, now, stale_after, known=bool(about.nodes or about.fine or jobs)),
+        *_unnamed(about.kind, about.nodes, jobs),
+    ]
     answer = Answer.ACCUSED if accused else Answer.UNANSWERED if reasons else Answer.HEALTHY
     if state.unreadable:
         reasons.append(f"{state.unreadable} records of the state could not be read, the first: {state.problem}")
     return Health(
-        about=about,
-        name=name,
+        about=about.kind,
+        name=about.name,
         now=now,
         answer=answer,
         notices=(*reasons, *_remarks(jobs)),
         heard=state.heard,
         unreadable=state.unreadable,
-        counts=dict(Counter(node.verdict.status.value for node in nodes)),
+        counts=about.counts,
         accused=accused,
         jobs=tuple(sorted(jobs, key=lambda job: (job.verdict.cluster, job.verdict.job))),
-        nodes=tuple(sorted(nodes, key=_urgency)),
+        nodes=tuple(sorted(about.nodes, key=_urgency)),
     )
 
 
@@ -200,25 +164,52 @@ def _with_age(job: JobHealth, now: float, stale_after: float) -> JobHealth:
     return JobHealth(job.verdict, job.taken, unheard)
 
 
-def _accused(state: State, nodes: list[NodeHealth], jobs: list[JobHealth]) -> tuple[str, ...]:
+def _accused(state: State, nodes: Sequence[NodeHealth], jobs: Sequence[JobHealth]) -> tuple[str, ...]:
     """Accused nodes, and those that a running job names while the state holds no record of the node itself."""
     names = {node.verdict.node for node in nodes if node.verdict.accused}
     for job in jobs:
         if job.verdict.status is not JobStatus.ENDED:
-            names |= {name for name in job.verdict.accused if (job.verdict.cluster, name) not in state.nodes}
+            places = ((job.verdict.cluster, name) for name in job.verdict.accused)
+            names |= {place[1] for place in places if not _known(state, place)}
     return tuple(sorted(names))
 
 
-def _silence(heard: float, jobs: list[JobHealth], now: float, stale_after: float) -> Iterator[str]:
-    if not now - heard <= stale_after:
+def _known(state: State, node: Named) -> bool:
+    return node in state.nodes or node in state.fine
+
+
+def _silence(
+    state: State, jobs: Sequence[JobHealth], now: float, stale_after: float, *, known: bool
+) -> Iterator[str]:
+    """Why nothing follows from silence."""
+    heard, lately = state.heard, state.lately or ()
+    if heard is None or not known:
+        yield _nothing_said(lately)
+    elif quiet(state, now, stale_after) and Topic.SNAPSHOTS not in lately:
         yield f"the detector has not been heard for {now - heard:.0f} s: what follows may be out of date"
+        if state.lately is not None:
+            yield _why_silent(lately)
     elif not heard - now <= stale_after:
         yield f"the newest record is {heard - now:.0f} s in the future: the clocks disagree"
     elif unheard := sorted(job.verdict.job for job in jobs if job.unheard):
         yield f"nothing heard for more than {stale_after:g} s about {len(unheard)} jobs, among them {unheard[0]}"
 
 
-def _unnamed(about: str, nodes: list[NodeHealth], jobs: list[JobHealth]) -> Iterator[str]:
+def _nothing_said(lately: Collection[Topic]) -> str:
+    if Topic.SNAPSHOTS in lately:
+        return "the detector works, and has not said anything yet: no job is known to it"
+    if Topic.TELEMETRY in lately:
+        return "no detector has said anything yet, and telemetry arrives: is guard detect running?"
+    return "no detector has said anything yet: is guard detect running, and on this bus?"
+
+
+def _why_silent(lately: Collection[Topic]) -> str:
+    if Topic.TELEMETRY in lately:
+        return "telemetry arrives and the detector writes no snapshot: it does not fold; is guard detect running?"
+    return "no telemetry arrives, and the detector writes no snapshot: are the agents and the bus up?"
+
+
+def _unnamed(about: str, nodes: Sequence[NodeHealth], jobs: Sequence[JobHealth]) -> Iterator[str]:
     if about == "job" and not jobs:
         yield "there are verdicts about its nodes, and none about the job itself"
     if about == "node" and nodes[0].verdict.status is Status.SILENT:
@@ -228,7 +219,7 @@ def _unnamed(about: str, nodes: list[NodeHealth], jobs: list[JobHealth]) -> Iter
             yield f"job {job.verdict.job} hangs and no node can be named: {_reason(job)}"
 
 
-def _remarks(jobs: list[JobHealth]) -> Iterator[str]:
+def _remarks(jobs: Sequence[JobHealth]) -> Iterator[str]:
     for job in jobs:
         if job.verdict.status is JobStatus.SLOW and not job.verdict.accused:
             yield f"job {job.verdict.job} is slow and nobody is accused: {_reason(job)}"

@@ -10,7 +10,8 @@ from rich.text import Text
 from detectors.plain import ago, evidence, moment, plain, seconds, share
 from detectors.verdict import JobVerdict, Verdict
 from guard.grid import literal_console
-from guard.report.fold import Answer, Health, JobHealth
+from guard.report.fold import Answer, Health
+from guard.report.newest import JobHealth
 
 _WIDE = 180
 """Columns from which a terminal shows one line a row, as a pipe does."""
@@ -64,7 +65,7 @@ def _head(health: Health) -> Iterator[Text]:
     heard = "never" if health.heard is None else f"{moment(health.heard)} ({ago(health.heard, health.now)})"
     yield Text.assemble(f"{title}: ", (word, style))
     yield Text(
-        f"{len(health.jobs)} jobs, {len(health.nodes)} nodes ({counts or 'none'}), "
+        f"{len(health.jobs)} jobs, {sum(health.counts.values())} nodes ({counts or 'none'}), "
         f"{len(health.accused)} accused, detector last heard {heard}"
     )
     for notice in health.notices:
