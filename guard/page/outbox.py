@@ -93,6 +93,11 @@ class Outbox:
             raise
         self.dropped = 0
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def state(self) -> bytes | None:
         """The pager's state; None at the very first start."""
         with self._lock, translated(self._path):
