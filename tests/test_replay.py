@@ -9,8 +9,7 @@ from click.testing import CliRunner, Result
 
 from collectors.telemetry import Telemetry, encode
 from detectors.verdict import Verdict, decode
-from guard.commands import Session
-from guard.commands.replay import command
+from guard.commands.root import guard
 from guard.telemetry_files import SetAside, read
 from tests.fleet import Fleet, slow_from
 
@@ -30,7 +29,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def invoke(*arguments: object, stdin: bytes = b"") -> Result:
-    return CliRunner().invoke(command, [*map(str, arguments)], obj=Session(None), input=stdin)
+    return CliRunner().invoke(guard, ["replay", *map(str, arguments)], input=stdin)
 
 
 def test_culprit_of_a_recording_is_named(tmp_path: Path, config: Path) -> None:

@@ -11,9 +11,9 @@ from guard.bench.commit import commit
 from guard.bench.lineup import OURS, TUNED, Lineup, line_up, methods
 from guard.bench.published import PUBLISHED, REMARK
 from guard.bench.run import calibrate, measure, tasks
-from guard.bench.screen import bar
 from guard.bench.store import Plan, Store
 from guard.bench.tables import Table, scores, tables
+from guard.progress_bar import progress
 from simulation.baselines import BASELINES, Name
 from simulation.outcome import Outcome
 from simulation.score import Score
@@ -105,8 +105,8 @@ def detect(wanted: Wanted, policy: Policy) -> Measured:
     path = wanted.out / "outcomes.ndjson"
     store = Store.resume(path, plan) if wanted.resume else Store.begin(path, plan)
     todo = tasks(plan.suites, plan.seed, plan.ablated)
-    with bar("cases", len(todo)) as progress:
-        measure(todo, plan.lineup, store, wanted.jobs, progress)
+    with progress("cases", len(todo)) as told:
+        measure(todo, plan.lineup, store, wanted.jobs, told.advance)
     outcomes = store.outcomes()
     measured = Measured(plan, outcomes, scores(outcomes, plan.lineup))
     (wanted.out / "scores.json").write_bytes(measured.encode() + b"\n")
@@ -131,5 +131,5 @@ def _lineup(wanted: Wanted, policy: Policy) -> Lineup:
 def _tuned(wanted: Wanted) -> dict[Name, float]:
     names = methods(wanted.detectors)
     suites = dict.fromkeys(_CALIBRATION, wanted.calibration)
-    with bar("calibration", sum(suites.values()) if names else 0) as progress:
-        return calibrate(names, suites, wanted.seed, wanted.jobs, progress)
+    with progress("calibration", sum(suites.values()) if names else 0) as told:
+        return calibrate(names, suites, wanted.seed, wanted.jobs, told.advance)

@@ -18,9 +18,9 @@ from detectors.observed import Observed
 from detectors.policy import Policy
 from guard.bench.commit import commit
 from guard.bench.run import over
-from guard.bench.screen import bar
 from guard.bench.shards import Accusation, Shard, add, read, total
 from guard.bench.watch import accusations
+from guard.progress_bar import progress
 from simulation.healthy import WINDOWS, Fleet
 
 _DAY = 86_400.0
@@ -42,10 +42,10 @@ def extend(path: Path, policy: Policy, *, days: float, fleet: int, jobs: int) ->
     kept = read(path)
     first = max((shard.seed for shard in kept), default=0) + 1
     seeds = range(first, first + ceil(days / fleet))
-    with bar("fleet days", len(seeds)) as progress:
+    with progress("fleet days", len(seeds)) as told:
         for shard in over(partial(watch_day, fleet=fleet, policy=policy, code=commit()), seeds, jobs):
             add(path, shard)
-            progress(1)
+            told.advance()
     return read(path)
 
 

@@ -12,6 +12,7 @@ from guard.bus import open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point
+from guard.progress_bar import progress
 from guard.remediate.account import Account, Line, account
 from guard.remediate.words import kind, told
 from remediation.incidents import Incident
@@ -32,7 +33,7 @@ def command(session: Session, since: float | None, node: str | None, limit: int,
     """Show open incidents, and the ledger: intents, outcomes, proposals, denials, orders."""
     config, now = session.config, time.time()
     start = now - _DAY if since is None else since
-    with open_bus(config.bus, config.kafka) as bus:
+    with open_bus(config.bus, config.kafka) as bus, progress("reading the ledger"):
         shown = account(bus, config.cluster, since=start, node=node, most=limit)
     incidents = [one for one in shown.durable.incidents.values() if node in (None, one.node)]
     if as_json:

@@ -9,6 +9,7 @@ import click
 from detectors.plain import plain
 from guard.checks import Check, State, run_checks
 from guard.commands import Session
+from guard.progress_bar import progress
 
 
 @click.command(name="check")
@@ -20,7 +21,8 @@ def command(session: Session, as_json: bool) -> None:
     Run it as the services' user: sudo -u guard guard check. Ends 0 when nothing fails, 1 when something does, 2
     when the configuration cannot be read.
     """
-    checks = run_checks(session.config, session.source)
+    with progress("checking"):
+        checks = run_checks(session.config, session.source)
     failed = [check for check in checks if check.state is State.FAIL]
     if as_json:
         click.echo(

@@ -11,11 +11,12 @@ import click
 
 from collectors.telemetry import RecordError
 from detectors.plain import harmless, moment, plain
-from guard.bus import Message, Topic, open_bus
+from guard.bus import Bus, Message, Topic, open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point
 from guard.deadletter import DeadLetter, decode
+from guard.progress_bar import progress
 from guard.tail.recent import recent
 
 _SCHEMA = "guard.deadletters/1"
@@ -41,15 +42,13 @@ def command() -> None:
 @click.pass_obj
 def list_(session: Session, since: float | None, limit: int, reason: str, as_json: bool) -> None:
     """List dead letters, the newest last."""
-    with open_bus(session.config.bus, session.config.kafka) as bus:
-        found = recent(
-            bus,
-            Topic.DEADLETTER,
-            limit,
-            lambda letter: _about(letter, reason),
-            now=time.time(),
-            since=since or 0.0,
-        )
+    with open_bus(session.config.bus, session.config.kafka) as bus, progress("reading dead letters") as told:
+
+        def about(letter: Message) -> bool:
+            told.advance()
+            return _about(letter, reason)
+
+        found = recent(bus, Topic.DEADLETTER, limit, about, now=time.time(), since=since or 0.0)
     if as_json:
         letters = [_document(message) for message in found.messages]
         click.echo(json.dumps({"schema": _SCHEMA, "letters": letters}, sort_keys=True))
@@ -69,15 +68,25 @@ def show(session: Session, position: str, as_json: bool) -> None:
     with open_bus(session.config.bus, session.config.kafka) as bus:
         if partition >= bus.partitions(Topic.DEADLETTER):
             raise click.BadParameter(f"{position}: {Topic.DEADLETTER} has no partition {partition}")
-        for message in bus.scan(Topic.DEADLETTER, partition=partition):
-            if message.position.offset >= offset:
-                break
-        else:
-            message = None
+        message = _found(bus, partition, offset)
     if message is None or message.position.offset != offset:
-        click.echo(f"guard deadletter: no letter at {position}; it may be older than letters are kept", err=True)
+        click.echo(
+            f"guard deadletter: no letter at {position}; it may be older than letters are kept: "
+            "guard deadletter list shows those that are there",
+            err=True,
+        )
         sys.exit(2)
     click.echo(json.dumps(_document(message), sort_keys=True) if as_json else "\n".join(_letter(message)))
+
+
+def _found(bus: Bus, partition: int, offset: int) -> Message | None:
+    """The first letter at this place or after it."""
+    with progress("reading dead letters") as told:
+        for message in bus.scan(Topic.DEADLETTER, partition=partition):
+            if message.position.offset >= offset:
+                return message
+            told.advance()
+    return None
 
 
 def _position(text: str) -> tuple[int, int]:

@@ -7,18 +7,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-import numpy  # noqa: F401, ICN001  (the workers need it: say so before they start)
-from rich.console import Console
 
 from guard.bus import BusError
 from guard.bus.kafka_settings import KafkaSettings
 from guard.commands import Session
-from guard.demo.processes import ChildDiedError
-from guard.demo.result import summary
-from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, run
+
+if TYPE_CHECKING:
+    from guard.demo.run import Options
+
+_FAULTS = ("stop", "none")
+"""Those of `guard.demo.run.Fault`, which takes half a second to load."""
 
 
 @click.command(name="demo")
@@ -31,7 +32,7 @@ from guard.demo.run import CannotRunError, Fault, InterruptedRunError, Options, 
 )
 @click.option(
     "--fault",
-    type=click.Choice([str(fault) for fault in Fault]),
+    type=click.Choice(_FAULTS),
     default="stop",
     show_default=True,
     help="What is done to one worker: stopped for most of the time, or nothing.",
@@ -75,6 +76,10 @@ def command(
     Every node is a worker process with an agent of its own; a detector reads what the agents send. Ends 0 when
     exactly the slowed node was accused (with --fault none: nobody), 1 when not, 2 when the demo could not run.
     """
+    import numpy  # noqa: F401, ICN001, PLC0415  (the workers need it: say so before they start)
+
+    from guard.demo.run import Fault, Options  # noqa: PLC0415  (help is to be quick)
+
     if node is not None and node >= nodes:
         raise click.BadParameter(f"{node}: there are {nodes} nodes, 0 to {nodes - 1}", param_hint="--node")
     chosen = secrets.randbits(16) if seed is None else seed
@@ -88,8 +93,14 @@ def _kafka(session: Session, bus: str | None) -> KafkaSettings:
     return session.config.kafka if bus and bus.startswith("kafka:") else KafkaSettings()
 
 
-def _show(options: Options, *, as_json: bool) -> int:
+def _show(options: "Options", *, as_json: bool) -> int:
     """Run the demo, print what it showed, and return the exit code."""
+    from rich.console import Console  # noqa: PLC0415  (help is to be quick)
+
+    from guard.demo.processes import ChildDiedError  # noqa: PLC0415
+    from guard.demo.result import summary  # noqa: PLC0415
+    from guard.demo.run import CannotRunError, InterruptedRunError, run  # noqa: PLC0415
+
     try:
         result = run(options, Console(stderr=as_json))
     except InterruptedRunError as error:

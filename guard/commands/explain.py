@@ -9,6 +9,7 @@ import click
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point
+from guard.progress_bar import progress
 from guard.timespan import TimespanError, length
 
 _PIPE = 100
@@ -78,12 +79,14 @@ def command(
     config, now = session.config, time.time()
     question = Question(node, cluster, at, span, now)
     try:
-        if files:
-            material = from_files(files, question)
-        else:
-            with open_bus(config.bus, config.kafka) as bus:
-                material = from_bus(bus, question)
-        told = tell(material, question, config.detect, _progress)
+        with progress("reading") as seen:
+            if files:
+                material = from_files(files, question)
+            else:
+                with open_bus(config.bus, config.kafka) as bus:
+                    material = from_bus(bus, question)
+            seen.what = "detecting once more"
+            told = tell(material, question, config.detect, seen)
     except (NotAnsweredError, BusError, OSError) as error:
         if as_json:
             click.echo(unanswered(str(error), now))
@@ -93,12 +96,6 @@ def command(
         click.echo(document(told))
         return
     _show(told, width)
-
-
-def _progress(done: int, of: int) -> None:
-    """A line on a terminal's stderr: a large job's half hour takes a while."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{done:,} of {of:,} records" if done < of else "\r\033[K", nl=False, err=True)
 
 
 def _show(told: Any, width: int | None) -> None:

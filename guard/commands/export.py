@@ -2,22 +2,19 @@
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from detectors.plain import plain
 from guard.bus import Topic, open_bus
 from guard.commands import Session
+from guard.commands.global_options import inform
 from guard.commands.topic_options import Point, TopicName
 from guard.export.columns import COLUMNS
 from guard.export.files import FORMATS, kind_of
 from guard.export.run import Counts, Progress, Span, export
+from guard.progress_bar import Told, progress
 from guard.whole_file import output
-
-_REFRESH = 0.2
-"""Seconds between looks of the progress bar."""
 
 
 @click.command(name="export")
@@ -53,52 +50,31 @@ def command(session: Session, topic: Topic, since: float, until: float | None, t
         raise click.BadParameter("it is not before --until", param_hint="--since")
     with (
         open_bus(session.config.bus, session.config.kafka) as bus,
-        _progress(span) as progress,
+        progress(f"exporting {topic}") as told,
         output(target) as file,
     ):
-        counts = export(bus, topic, span, file, kind, progress=progress)
+        counts = export(bus, topic, span, file, kind, progress=_teller(span, told))
     _sum_up(counts, target, kind)
 
 
-@contextmanager
-def _progress(span: Span) -> Iterator[Progress]:
-    """A bar on a terminal's stderr, where rich is there to draw it."""
-    try:
-        from rich.console import Console  # noqa: PLC0415  (an extra)
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-        from rich.progress import Progress as Bar  # noqa: PLC0415
-    except ModuleNotFoundError:
-        yield lambda *_: None
-        return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda *_: None
-        return
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        shown = 0.0
-        first: dict[int, float] = {}
+def _teller(span: Span, told: Told) -> Progress:
+    """Turns what an export tells into how far it is: partition for partition, each by its records' times."""
+    first: dict[int, float] = {}
 
-        def show(partition: int, of: int, reached: float, counts: Counts) -> None:
-            nonlocal shown
-            now = time.monotonic()
-            start = first.setdefault(partition, reached)
-            if now - shown < _REFRESH:
-                return
-            shown = now
-            within = (reached - start) / max(span.until - start, 1e-9)
-            told = f"{counts.records:,} records, {counts.rows:,} rows, partition {min(partition + 1, of)} of {of}"
-            bar.update(task, completed=(partition + min(max(within, 0.0), 1.0)) / of, description=told)
+    def tell(partition: int, of: int, reached: float, counts: Counts) -> None:
+        start = first.setdefault(partition, reached)
+        within = (reached - start) / max(span.until - start, 1e-9)
+        share = (partition + min(max(within, 0.0), 1.0)) / of
+        told(counts.records, counts.records / share if share else None)
 
-        yield show
+    return tell
 
 
 def _sum_up(counts: Counts, target: str, kind: str) -> None:
     what = "lines" if kind.startswith(".ndjson") else "rows"
-    click.echo(f"{plain(target)}: {counts.records:,} records, {counts.rows:,} {what}", err=True)
+    inform(f"{plain(target)}: {counts.records:,} records, {counts.rows:,} {what}")
     for reason, count in sorted(counts.aside.items()):
         click.echo(f"set aside, {reason}: {count:,}, first {plain(counts.example[reason])}", err=True)
     if not counts.records:
-        click.echo("nothing was taken by the bus in that time", err=True)
+        click.echo("nothing was taken by the bus in that time: try an earlier --since", err=True)
     sys.stderr.flush()

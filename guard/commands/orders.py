@@ -16,6 +16,7 @@ import msgspec
 from detectors.plain import harmless
 from guard.bus import open_bus
 from guard.commands import Session
+from guard.progress_bar import progress
 from guard.remediate.ordering import Heard, give
 from guard.remediate.words import kind, told
 from guard.timespan import TimespanError, length
@@ -111,7 +112,7 @@ def _give(
         lasts=lasts,
     )
     try:
-        with open_bus(config.bus, config.kafka) as bus:
+        with open_bus(config.bus, config.kafka) as bus, progress("waiting for the remediator's answer"):
             heard = give(bus, order, answer_within=0.0 if no_wait else _ANSWER, outcome_within=_OUTCOME)
     except OrderError as error:
         raise click.UsageError(harmless(str(error))) from error

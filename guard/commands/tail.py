@@ -14,8 +14,10 @@ import click
 from detectors.plain import plain
 from guard.bus import Bus, BusUnavailableError, Message, Topic, open_bus
 from guard.commands import Session
+from guard.commands.global_options import inform
 from guard.commands.screen import screen
 from guard.commands.topic_options import Point, TopicName
+from guard.progress_bar import progress
 from guard.tail.about import Choice
 from guard.tail.raw import line as raw_line
 from guard.tail.readable import Tone, readable
@@ -67,7 +69,13 @@ def command(
     with open_bus(session.config.bus, session.config.kafka) as bus:
         if count is not None:
             began = time.time()
-            found = recent(bus, topic, count, choice.takes, now=began, since=since or 0.0)
+            with progress(f"reading {topic}") as told:
+
+                def takes(message: Message) -> bool:
+                    told.advance()
+                    return choice.takes(message)
+
+                found = recent(bus, topic, count, takes, now=began, since=since or 0.0)
             show(found.messages)
             if follow:
                 _follow(bus, topic, max(found.since, began - _OVERLAP), _News(found, choice), show)
@@ -113,7 +121,7 @@ class _Show:
         if self._left_out:
             click.echo(f"guard tail: left out what is not JSON, or a deletion: {self._left_out:,}", err=True)
         elif not self._shown:
-            click.echo("guard tail: nothing there", err=True)
+            inform("guard tail: nothing there")
 
     def _readable(self, message: Message) -> str:
         line = readable(message)

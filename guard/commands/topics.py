@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +13,13 @@ from guard.bus import BusError
 from guard.bus.kafka_credentials import Credentials
 from guard.commands import Session
 from guard.commands.screen import screen
+from guard.progress_bar import progress
 from guard.topics.acls import Acl, Role, acls, commands
-from guard.topics.admin import Brokers
 from guard.topics.plan import Plan, plan
 from guard.topics.wanted import wanted
+
+if TYPE_CHECKING:
+    from guard.topics.admin import Brokers
 
 _SCHEMA = "guard.acls/1"
 _LOSS = click.option(
@@ -71,9 +76,11 @@ def apply(session: Session, yes: bool, allow_loss: bool) -> None:
             if not yes and not _agreed("Do this?"):
                 click.echo("Nothing was changed.")
                 sys.exit(1)
-            for line in brokers.carry_out(found):
-                click.echo(plain(line))
-            found = brokers.settled(lambda: plan(topics, brokers.existing(topics), allow_loss=allow_loss))
+            steps = brokers.carry_out(found)
+            while (step := _next(steps)) is not None:
+                click.echo(plain(step))
+            with progress("waiting until all brokers know"):
+                found = brokers.settled(lambda: plan(topics, brokers.existing(topics), allow_loss=allow_loss))
             if found.acts:
                 raise BusError(f"{found.acts} differences are still there; run guard topics plan in a minute")
     sys.exit(1 if found.differs else 0)
@@ -131,6 +138,12 @@ def acls_(
         _apply_acls(session, allowed, yes)
 
 
+def _next(steps: Iterator[str]) -> str | None:
+    # A picture of each step for itself: what is printed in between would stand in the midst of one.
+    with progress("changing the topics"):
+        return next(steps, None)
+
+
 def _apply_acls(session: Session, allowed: list[Acl], yes: bool) -> None:
     if not yes and not _agreed(f"Add these {len(allowed)} permissions?"):
         click.echo("Nothing was changed.", err=True)
@@ -161,5 +174,8 @@ def _servers(session: Session) -> str:
     return servers
 
 
-def _brokers(session: Session) -> Brokers:
-    return Brokers(_servers(session), Credentials(session.config.kafka).options())
+def _brokers(session: Session) -> "Brokers":
+    from guard.topics.admin import Brokers  # noqa: PLC0415  (kafka-python takes 0.2 s, and help is to be quick)
+
+    with progress("asking the brokers to let us in"):
+        return Brokers(_servers(session), Credentials(session.config.kafka).options())

@@ -9,7 +9,7 @@ from detectors.plain import harmless, plain
 from guard.bus import open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
-from guard.remediate.why_not import why_not
+from guard.progress_bar import progress
 
 _DENIED = 1
 
@@ -24,8 +24,10 @@ def command(session: Session, node: str, as_json: bool) -> None:
     Reads ledger and state from the bus, and looks at the cluster where one is set. Changes nothing. Ends 0 when
     every rail allows it, 1 when one does not.
     """
+    from guard.remediate.why_not import why_not  # noqa: PLC0415  (help is to be quick)
+
     config = session.config
-    with open_bus(config.bus, config.kafka) as bus:
+    with open_bus(config.bus, config.kafka) as bus, progress("reading the ledger, and looking at the cluster"):
         rulings = why_not(bus, config.cluster, config.remediation, node)
     if as_json:
         click.echo(msgspec.json.encode({"schema": "guard.why-not/1", "node": node, "rails": rulings}))

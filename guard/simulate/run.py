@@ -8,7 +8,7 @@ import msgspec
 
 from guard.bench.commit import commit
 from guard.bench.run import over
-from guard.bench.screen import bar
+from guard.progress_bar import progress
 from guard.simulate.assumptions import Assumptions
 from guard.simulate.detection import SOURCE
 from guard.simulate.faults import draw
@@ -68,11 +68,11 @@ def simulate(plan: Plan, jobs: int) -> Simulated:
     """Let every seed's month pass in each regime."""
     seeds = range(plan.seed, plan.seed + plan.seeds)
     lived: dict[Regime, list[Lived]] = {regime: [] for regime in Regime}
-    with bar("months", plan.seeds * len(Regime)) as progress:
+    with progress("months", plan.seeds * len(Regime)) as done:
         tasks = [(regime, seed) for seed in seeds for regime in Regime]
         for one in over(partial(_month, plan=plan), tasks, jobs):
             lived[Regime(one.regime)].append(one)
-            progress(1)
+            done.advance()
     return Simulated(plan, lived, commit())
 
 
