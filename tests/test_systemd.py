@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).parents[1] / "systemd"
-EXPOSURE = {"guard-agent.service": 2.3, "guard-detect.service": 1.8, "guard-remediate.service": 0.9}
+EXPOSURE = {
+    "guard-agent.service": 2.3,
+    "guard-detect.service": 1.8,
+    "guard-remediate.service": 0.9,
+    "guard-page.service": 1.1,
+}
 pytestmark = pytest.mark.needs("systemd")
 
 

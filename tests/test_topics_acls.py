@@ -64,3 +64,11 @@ def test_the_commands_say_the_same_and_survive_a_shell():
         if "--cluster" in options:
             said.add((principal, "cluster", "kafka-cluster", pattern, operation))
     assert said == {(acl.principal, acl.resource, acl.name, acl.pattern, acl.operation) for acl in allowed}
+
+
+def test_the_pager_writes_nothing_joins_no_group_and_reads_neither_telemetry_nor_snapshots():
+    allowed = acls(Role.PAGER, "User:p", idempotent_write=True)
+    assert {acl.resource for acl in allowed} == {Resource.TOPIC}
+    assert topics(Role.PAGER, Operation.READ) == {Topic.VERDICTS, Topic.STATE, Topic.LEDGER, Topic.CONTROL}
+    assert topics(Role.PAGER, Operation.DESCRIBE) == {Topic.TELEMETRY, Topic.SNAPSHOTS}
+    assert topics(Role.PAGER, Operation.WRITE) == set()

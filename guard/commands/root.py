@@ -41,6 +41,10 @@ _GROUPS = {
         "resume": ("End a pause.", ""),
         "breaker": ("Reset the storm breaker.", ""),
     },
+    "On call": {
+        "page": ("Page people: the service, its test, and what is open.", "[page]"),
+        "acknowledge": ("Say that you look after a page.", ""),
+    },
     "Records": {
         "tail": ("Show the newest records of a topic, and what comes.", ""),
         "export": ("Write a topic to a file for notebooks.", "[export]"),

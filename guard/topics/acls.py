@@ -1,6 +1,6 @@
 """Who may do what with the topics: the least that each role needs, as data.
 
-Read and Write imply Describe in Kafka's authorizer, so it is not listed.
+Read and Write imply Describe in Kafka's authorizer, so it is listed only where nothing else is needed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ class Role(StrEnum):
     AGENT = "agent"
     DETECTOR = "detector"
     REMEDIATOR = "remediator"
+    PAGER = "pager"
     READER = "reader"
     OPERATOR = "operator"
 
@@ -47,6 +48,7 @@ class Operation(StrEnum):
 
     READ = "Read"
     WRITE = "Write"
+    DESCRIBE = "Describe"
     IDEMPOTENT_WRITE = "IdempotentWrite"
 
 
@@ -65,13 +67,17 @@ _READS = {
     Role.AGENT: (),
     Role.DETECTOR: (Topic.TELEMETRY, Topic.STATE, Topic.SNAPSHOTS, Topic.LEDGER),
     Role.REMEDIATOR: (Topic.TELEMETRY, Topic.VERDICTS, Topic.STATE, Topic.CONTROL, Topic.LEDGER),
+    Role.PAGER: (Topic.VERDICTS, Topic.STATE, Topic.CONTROL, Topic.LEDGER),
     Role.READER: tuple(Topic),
     Role.OPERATOR: tuple(Topic),
 }
+_DESCRIBES = {Role.PAGER: (Topic.TELEMETRY, Topic.SNAPSHOTS)}
+"""Topics of which is asked how far they have come, and nothing is read."""
 _WRITES = {
     Role.AGENT: (Topic.TELEMETRY,),
     Role.DETECTOR: (Topic.VERDICTS, Topic.STATE, Topic.SNAPSHOTS, Topic.DEADLETTER),
     Role.REMEDIATOR: (Topic.LEDGER, Topic.DEADLETTER),
+    Role.PAGER: (),
     Role.READER: (),
     Role.OPERATOR: (Topic.CONTROL,),
 }
@@ -96,7 +102,11 @@ def acls(role: Role, principal: str, *, prefix: str = "", idempotent_write: bool
 
 
 def _acls(role: Role, principal: str, prefix: str, idempotent_write: bool) -> Iterator[Acl]:
-    for operation, topics in ((Operation.READ, _READS[role]), (Operation.WRITE, _WRITES[role])):
+    for operation, topics in (
+        (Operation.READ, _READS[role]),
+        (Operation.WRITE, _WRITES[role]),
+        (Operation.DESCRIBE, _DESCRIBES.get(role, ())),
+    ):
         for topic in topics:
             yield Acl(principal, Resource.TOPIC, f"{prefix}{topic}", Pattern.LITERAL, operation)
     if role in _GROUPS:
