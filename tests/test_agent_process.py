@@ -78,13 +78,14 @@ def test_an_agent_reports_progress_sends_records_and_ends_in_two_seconds(directo
 def test_an_agent_that_can_send_no_more_ends_with_an_error_and_feeds_no_watchdog(directory):
     program = """
 import sys
-from guard.commands import agent, main
+from guard.agent import assembly
+from guard.commands import main
 
-class Broken(agent.Spool):
+class Broken(assembly.Spool):
     def peek(self, most):
         raise RuntimeError("a mistake of ours")
 
-agent.Spool = Broken
+assembly.Spool = Broken
 sys.argv = ["guard", "--config", sys.argv[1], "agent"]
 main()
 """

@@ -62,14 +62,14 @@ def test_the_lock_file_names_no_registry_and_hashes_everything():
 
 
 def test_the_agent_loads_nothing_of_the_detector():
-    program = "import sys, guard.commands.agent; print(*sys.modules)"
+    program = "import sys, guard.commands.agent, guard.agent.assembly; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"numpy", "pandas", "sklearn", "rich"} & set(loaded.stdout.split())
 
 
 def test_an_agent_on_the_embedded_bus_loads_no_client_of_another(tmp_path):
     program = (
-        "import sys, guard.commands.agent\n"
+        "import sys, guard.commands.agent, guard.agent.assembly\n"
         "from guard.bus import Outgoing, Topic, open_bus\n"
         "with open_bus(sys.argv[1]) as bus:\n"
         "    bus.publish([Outgoing(Topic.TELEMETRY, 'c/n', b'{}')], 10)\n"
