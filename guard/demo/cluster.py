@@ -18,6 +18,10 @@ PERIOD = 1
 
 _WINDOW = 2
 _LATENESS = 2
+_CLEAR = 5
+"""Good windows until the slowed worker is well again: ten minutes of them, as by default, nobody would watch."""
+_TOLERANCE = 0.15
+"""Workers that share cores with each other and with whatever else runs here differ by more than nodes do."""
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _NICENESS = 5
 """Of the workers: agents keep their rhythm on a machine whose every core trains."""
@@ -55,7 +59,7 @@ class Cluster:
         for node in self.nodes:
             node.rings.mkdir(parents=True)
             _write(node.configuration, base | _node_settings(node))
-        policy = {"window": _WINDOW, "lateness": _LATENESS}
+        policy = {"window": _WINDOW, "lateness": _LATENESS, "clear": _CLEAR, "tolerance": _TOLERANCE}
         _write(self.detector, base | {"detect": policy, "detector": {"metrics": None}})
 
     def start_services(self, processes: Processes) -> None:
