@@ -27,7 +27,6 @@ _GROUPS = {
         "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
     },
     "Acting": {
-        "runbook": ("Show what to do about an alert.", ""),
         "remediate": ("Act on verdicts within limits: one leads, others stand by.", ""),
         "actions": ("Show what guard did, would do, and was kept from.", "[report]"),
         "why-not": ("Show every rail's answer for a node now.", "[report]"),
@@ -42,6 +41,7 @@ _GROUPS = {
         "breaker": ("Reset the storm breaker.", ""),
     },
     "On call": {
+        "runbook": ("Show what to do about an alert.", ""),
         "page": ("Page people: the service, its test, and what is open.", "[page]"),
         "acknowledge": ("Say that you look after a page.", ""),
     },
