@@ -1,5 +1,6 @@
 """What a pager tells Prometheus, on loopback. No label names a node, a job or a page: there are many."""
 
+import math
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
@@ -29,36 +30,42 @@ class Metrics:
         self.registry = registry = new_registry("page")
         self._channels = tuple(channels)
         self._pages = Gauge("guard_page_open", "Open pages", ["about", "severity"], registry=registry)
-        self._waiting = Gauge("guard_page_waiting", "Letters that wait", ["channel"], registry=registry)
+        self._waiting = Gauge("guard_page_letters_waiting", "Letters that wait", ["channel"], registry=registry)
         self._oldest = Gauge(
-            "guard_page_oldest_seconds",
+            "guard_page_oldest_letter_age_seconds",
             "Age of the oldest letter that waits; 0: none",
             ["channel"],
             registry=registry,
         )
         self._sent = Counter(
-            "guard_page_sent", "Letters that a channel took, repeats too", ["channel"], registry=registry
+            "guard_page_letters_sent", "Letters that a channel took, repeats too", ["channel"], registry=registry
         )
         self._refused = Counter(
-            "guard_page_refused", "Letters that a channel will never take", ["channel"], registry=registry
+            "guard_page_letters_refused", "Letters that a channel will never take", ["channel"], registry=registry
         )
         self._failed = Counter(
-            "guard_page_failed", "Tries that came to nothing, and are made again", ["channel"], registry=registry
+            "guard_page_letters_failed",
+            "Tries that came to nothing, and are made again",
+            ["channel"],
+            registry=registry,
         )
         self._seconds = Histogram(
             "guard_page_send_seconds", "Time of a try", ["channel"], buckets=_SECONDS, registry=registry
         )
         self._beat = Gauge(
-            "guard_page_heartbeat", "When the heartbeat was sent last, Unix seconds; 0: never", registry=registry
+            "guard_page_last_heartbeat_timestamp_seconds",
+            "When the heartbeat was sent last, Unix seconds; NaN: never",
+            registry=registry,
         )
+        self._beat.set(math.nan)
         self._blind = Gauge("guard_page_blind", "1 while the source is silent", ["source"], registry=registry)
         self._unreadable = Told(
-            Counter("guard_page_unreadable", "Records that could not be read", registry=registry)
+            Counter("guard_page_unreadable_records", "Records that could not be read", registry=registry)
         )
         self._away = Told(Counter("guard_page_bus_away", "Times that the bus was away", registry=registry))
         self._dropped = Told(
             Counter(
-                "guard_page_dropped_updates",
+                "guard_page_updates_dropped",
                 "Updates not sent, as newer ones or a full outbox made them old news",
                 registry=registry,
             )
