@@ -26,10 +26,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A record of the ledger."""
+    """A record of the ledger. `offset`: where it stands there; a leader's epoch is that."""
 
     record: Record
     taken: float
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

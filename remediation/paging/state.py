@@ -18,27 +18,43 @@ NAMES = 10
 """Of nodes, named in a page about many."""
 
 
-class Phase(StrEnum):
-    """How far guard is with a node. Each change of it is news."""
+class Service(StrEnum):
+    """Where the node stands. Each change is news."""
 
     ACCUSED = "accused"
-    PROPOSED = "waits for approval"
-    WOULD = "would act"
-    CHECKPOINTING = "checkpointing"
     OUT = "out of service"
+    HELD = "held for a person"
+
+
+class Run(StrEnum):
+    """How far guard is with the node's job. Each change is news."""
+
+    UNTOUCHED = ""
+    CHECKPOINTING = "checkpoint asked for"
     RESTARTED = "job restarted"
-    VERIFIED = "verified"
-    UNVERIFIED = "not verified"
-    HELD = "held"
+    VERIFIED = "restart verified"
+    UNVERIFIED = "restart not verified"
 
 
 class Deed(Struct, frozen=True, omit_defaults=True):
-    """What guard did, when (Unix seconds), and how it ended. `intent`: its id."""
+    """What guard did, when (Unix seconds), and how it ended. `intent`: its id; `act` of the ledger."""
 
     time: float
-    intent: str
     text: str
+    intent: str = ""
+    act: str = ""
     result: str = ""
+
+
+class Wish(Struct, frozen=True, omit_defaults=True):
+    """What guard would do. `intent` is what an approval names; `waits`: for one."""
+
+    intent: str
+    act: str
+    subject: str
+    waits: bool
+    mode: str = ""
+    reason: str = ""
 
 
 class NodeStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="of", tag="node"):
@@ -49,7 +65,8 @@ class NodeStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field
         accused: what the newest verdict says; None: none was heard.
         said: time of the newest verdict that counted. `accusation`: since when it accuses.
         open: whether the ledger's incident is.
-        wants: id of the intent that waits for approval, or that guard would do.
+        out: when the node went out of service; from then on it costs its job nothing.
+        text: of the newest alert about it. `weighed`: whether a restart is worth it.
         denied: which rail said no, and why. `denied_told`: a denial was news already.
         storm: key of the storm that the node is told in; then it has no page of its own.
     """
@@ -63,9 +80,12 @@ class NodeStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field
     device: int | None = None
     slowdown: float | None = None
     evidence: str = ""
-    phase: Phase = Phase.ACCUSED
-    wants: str = ""
-    reason: str = ""
+    service: Service = Service.ACCUSED
+    run: Run = Run.UNTOUCHED
+    out: float | None = None
+    wish: Wish | None = None
+    text: str = ""
+    weighed: str = ""
     denied: str = ""
     denied_told: bool = False
     deeds: tuple[Deed, ...] = ()
@@ -80,14 +100,29 @@ class JobStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field=
     reason: str = ""
 
 
+class Ask(Struct, frozen=True):
+    """A node of a storm whose act waits for an approval of `intent`."""
+
+    node: str
+    intent: str
+
+
 class StormStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="of", tag="storm"):
-    """Many nodes at once: how many in all (`told`: when it was last news), how many are left, and some names."""
+    """Many nodes at once.
+
+    Attributes:
+        nodes: in all. `news`: how many when that was last told. `left`: not over yet. `before`: with own pages.
+        words: what the ledger's alerts about its nodes were about; each is news once.
+    """
 
     nodes: int = 0
-    told: int = 0
+    news: int = 0
     left: int = 0
+    before: int = 0
     names: tuple[str, ...] = ()
     reason: str = ""
+    words: tuple[str, ...] = ()
+    asks: tuple[Ask, ...] = ()
 
 
 class SilentStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="of", tag="silent"):
@@ -130,7 +165,8 @@ class Page(Struct, frozen=True, omit_defaults=True, kw_only=True):
     Attributes:
         key: the deduplication key.
         since: when the trouble began. `opened`: time of the event that opened the page.
-        ready: told from then on. `brief`: what ends within so many seconds of `opened` is never told.
+        ready: told from then on. `brief`: what ends within so many seconds of `opened` is not told;
+            None: everything is.
         number: of its present state, which came about at `changed`.
         first: severity when it was first told; None: it was told nobody.
         told: the number of the newest state that each channel was told.
@@ -149,7 +185,7 @@ class Page(Struct, frozen=True, omit_defaults=True, kw_only=True):
     since: float
     opened: float
     ready: float
-    brief: float = 0.0
+    brief: float | None = None
     number: int = 1
     changed: float
     told: dict[str, int] = {}
@@ -165,7 +201,7 @@ class SeenJob(Struct, frozen=True, omit_defaults=True, kw_only=True):
     time: float
     status: JobStatus
     nodes: int = 0
-    accused: float = -1.0
+    accused: float | None = None
     page: str | None = None
 
 
@@ -174,21 +210,24 @@ class Ended(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     Attributes:
         time: of the end. `said`: of the newest verdict heard.
-        withdrawn: time of a verdict that took the accusation back; what accuses after it is new.
+        withdrawn: a verdict took the accusation back; what accuses after it is new.
+        incident: the ledger's, and whether it is still `open` there.
     """
 
     instance: str
     time: float
     said: float
-    withdrawn: float | None = None
+    withdrawn: bool = False
     incident: str | None = None
+    open: bool = False
     job: str | None = None
 
 
 class Mute(Struct, frozen=True, omit_defaults=True):
-    """A node without telemetry: since when, and in which job."""
+    """A node without telemetry: since when, in which job, and the time of the verdict that said so."""
 
     since: float
+    said: float
     job: str | None = None
 
 
@@ -203,13 +242,16 @@ class Cluster(Struct, frozen=True):
     """What is remembered of one cluster.
 
     Attributes:
-        tripped: whether the ledger's storm breaker is.
+        epoch: the newest leader's; what an older one still writes does not count.
+        tripped: whether the ledger's storm breaker is; `turned`: when that changed.
         storm: key of the storm's page. `silence`: of the one about silent nodes.
         lately: when pages about nodes became ready, the newest last: by them a storm is seen.
         mute: nodes without telemetry. `look`: when to count them next; None: nothing changed.
     """
 
+    epoch: int = -1
     tripped: bool = False
+    turned: float = 0.0
     storm: str | None = None
     silence: str | None = None
     lately: tuple[float, ...] = ()
@@ -223,7 +265,8 @@ class State(Struct, frozen=True, kw_only=True):
     Attributes:
         pages: by key: those open, and those over of which not everybody has been told.
         restless: keys of pages that have, or will have, something to tell.
-        nodes: keys of pages about nodes, by `place`. `incidents`: by the ledger's incident. `alerts`: by alert.
+        nodes: keys of pages about nodes, by `place`. `alerts`: by the ledger's alert, or by an unknown incident.
+        incidents: the `place` of the node, by the ledger's incident.
         jobs, ended: by `place`.
         late: keys of pages whose incident was over before an alert came: the end of their job ends them too.
         sources: those silent, and since when. `sources_paged`, `channels_paged`: keys of pages by name.
@@ -242,7 +285,7 @@ class State(Struct, frozen=True, kw_only=True):
     late: tuple[str, ...] = ()
     clusters: dict[str, Cluster] = {}
     sources: dict[Source, float] = {}
-    sources_paged: dict[str, str] = {}
+    sources_paged: dict[Source, str] = {}
     channels: dict[str, Trouble] = {}
     channels_paged: dict[str, str] = {}
     recent: tuple[str, ...] = ()
