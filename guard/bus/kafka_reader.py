@@ -20,6 +20,7 @@ from guard.bus import BusError, BusUnavailableError, Message, Position, Topic
 from guard.bus.kafka_batches import passed_over, unpack_within_bounds
 from guard.bus.kafka_client import answers, connected, named, translated
 from guard.bus.kafka_credentials import Credentials
+from guard.bus.kafka_records import PartitionRecords, Record
 from guard.bus.kafka_settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def make_consumer(
         BusUnavailableError: nobody let us in.
     """
     unpack_within_bounds()
-    return connected(
+    consumer, cluster = connected(
         KafkaConsumer,
         servers,
         credentials,
@@ -68,6 +69,8 @@ def make_consumer(
         request_timeout_ms=max(_REQUEST, int(session_timeout * 1000) + 1000),
         **more,
     )
+    consumer._fetcher.PartitionRecords = PartitionRecords  # noqa: SLF001  (kafka-python has no other place for this)
+    return consumer, cluster
 
 
 class Reader(ABC):
@@ -201,7 +204,7 @@ class KafkaFollower(Reader):
         return consumer, cluster
 
 
-def messages(found: Mapping[TopicPartition, Sequence[Any]], topics: Mapping[str, Topic]) -> list[Message]:
+def messages(found: Mapping[TopicPartition, Sequence[Record]], topics: Mapping[str, Topic]) -> list[Message]:
     """Our messages for kafka-python's records. Batches that were passed over are told."""
     for batch in passed_over():
         _log.warning(
@@ -213,13 +216,13 @@ def messages(found: Mapping[TopicPartition, Sequence[Any]], topics: Mapping[str,
         )
     return [
         Message(
-            Position(topics[place.topic], place.partition, record.offset),
-            (record.key or b"").decode(errors="replace"),
-            record.value,
-            record.timestamp / 1000,
+            Position(topics[place.topic], place.partition, offset),
+            (key or b"").decode(errors="replace"),
+            value,
+            taken / 1000,
         )
         for place, records in found.items()
-        for record in records
+        for offset, taken, key, value in records
     ]
 
 

@@ -16,6 +16,8 @@ from guard.bus.kafka_settings import KafkaSettings
 _STUCK = 30.0
 """Seconds without a record after which a scan that has not come to the end gives up."""
 _POLL = 500
+_AT_ONCE = 2000
+"""Records taken apart before the first of them is given: enough that what a poll costs is little."""
 _CLOSE = 1_000
 
 
@@ -39,15 +41,17 @@ def scan(
         places = [p for p in places_of(cluster, name, address) if partition in (None, p.partition)]
         consumer.assign(places)
         ends, first = consumer.end_offsets(places), starts(consumer, places, since)
+        limits = {place.partition: end for place, end in ends.items()}
         for place, offset in first.items():
             consumer.seek(place, offset)
         left = [place for place in places if first[place] < ends[place]]
         consumer.pause(*(place for place in places if place not in left))
         heard = time.monotonic()
         while left:
-            found = consumer.poll(_POLL)
+            found = consumer.poll(_POLL, max_records=_AT_ONCE)
             for message in messages(found, {name: topic}):
-                if message.position.offset < ends[TopicPartition(name, message.position.partition)]:
+                _, of, offset = message.position
+                if offset < limits[of]:
                     yield message
             heard = time.monotonic() if found else heard
             left = [place for place in left if not _done(consumer, place, ends[place])]

@@ -5,7 +5,6 @@ report shows more than one.
 """
 
 from collections.abc import Iterable, Mapping
-from sys import intern
 
 from msgspec import Struct
 
@@ -99,7 +98,7 @@ class Newest:
             return None
         self._heard = message.time if self._heard is None else max(self._heard, message.time)
         if isinstance(saying, Verdict):
-            named = (intern(saying.cluster), saying.node)
+            named = (saying.cluster, saying.node)
             if not self._news(0, named, message):
                 return None
             self._put(named, saying, message.value, message.time)
@@ -117,7 +116,7 @@ class Newest:
     def _put(self, named: Named, saying: Verdict, record: bytes, taken: float) -> None:
         if saying.status is Status.OK:
             self._nodes.pop(named, None)
-            self._fine[named] = Fine(intern(saying.job.id) if saying.job else None, record, taken)
+            self._fine[named] = Fine(saying.job.id if saying.job else None, record, taken)
         else:
             self._fine.pop(named, None)
             self._nodes[named] = NodeHealth(saying, taken)
