@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from detectors.nearest import hint
 from detectors.verdict import identify
 from remediation.accusing import open_incident
 from remediation.draft import Draft
@@ -86,7 +87,7 @@ def _answer(draft: Draft, ordered: Ordered) -> str | None:
     order = ordered.order
     proposed = draft.durable.proposed.get(order.subject)
     if proposed is None:
-        return "no such proposal stands"
+        return f"no such proposal stands{hint(order.subject, draft.durable.proposed)}; guard actions shows them"
     mode = mode_of(draft.scene, proposed.act)
     if order.command is Command.APPROVE and mode is not Mode.APPROVE:
         return f"the mode of {proposed.act} is {mode}: there is nothing to approve"
@@ -98,7 +99,8 @@ def _answer(draft: Draft, ordered: Ordered) -> str | None:
 def _give_back(draft: Draft, ordered: Ordered) -> str | None:
     incident = draft.durable.of_node(ordered.order.subject)
     if incident is None:
-        return "guard has no incident about this node"
+        open_ones = [one.node for one in draft.durable.incidents.values()]
+        return f"guard has no incident about this node{hint(ordered.order.subject, open_ones)}"
     _apply(draft, ordered, incident.id)
     return None
 
@@ -151,7 +153,7 @@ def _node(draft: Draft, name: str) -> NodeView | str:
     look = draft.scene.look
     if look is None:
         return f"{draft.scene.why_blind()}: order it again"
-    return look.view.nodes.get(name) or "the cluster has no such node"
+    return look.view.nodes.get(name) or f"the cluster has no such node{hint(name, look.view.nodes)}"
 
 
 _TAKE: dict[Command, Callable[[Draft, Ordered], str | None]] = {

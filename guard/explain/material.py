@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from collectors.telemetry import RecordError
+from detectors.nearest import hint
 from detectors.plain import moment, plain
 from detectors.verdict import Verdict, decode
 from guard.bus import Bus, Message, Topic
@@ -72,7 +73,8 @@ def from_bus(bus: Bus, question: Question) -> Material:
     """
     if question.at is None:
         state = fold(bus.scan(Topic.STATE))
-        said = _only((one.verdict for one in state.named(question.node).values()), question)
+        known = (name for _, name in chain(state.nodes, state.fine))
+        said = _only((one.verdict for one in state.named(question.node).values()), question, known)
         at = _moment(state, said, question.now)
     else:
         said, at = _only(_newest(bus, question, question.at), question), question.at
@@ -134,10 +136,11 @@ def _newest(bus: Bus, question: Question, at: float) -> list[Verdict]:
     return list(found.values())
 
 
-def _only(found: Iterable[Verdict], question: Question) -> Verdict:
+def _only(found: Iterable[Verdict], question: Question, known: Iterable[str] = ()) -> Verdict:
     by_cluster = {said.cluster: said for said in found}
     by_then = "" if question.at is None else f" by {moment(question.at)}"
-    return by_cluster[_cluster(question, set(by_cluster), f"no detector has said anything about it{by_then}")]
+    never = f"no detector has said anything about it{by_then}{'' if by_cluster else hint(question.node, known)}"
+    return by_cluster[_cluster(question, set(by_cluster), never)]
 
 
 def _cluster(question: Question, found: set[str], otherwise: str) -> str:

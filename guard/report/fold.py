@@ -7,11 +7,13 @@ without jobs) is heard by its snapshots.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntEnum
+from itertools import chain
 
 from msgspec import Struct
 
+from detectors.nearest import hint
 from detectors.verdict import JobStatus, Status
 from guard.bus import Topic
 from guard.report.newest import JobHealth, Named, NodeHealth, State
@@ -78,7 +80,7 @@ def job_health(state: State, job: str, now: float, stale_after: float, cluster: 
     clusters = {home for home, name in state.jobs if name == job}
     clusters |= {home for (home, _), node in state.nodes.items() if _job(node) == job}
     clusters |= {home for (home, _), node in state.fine.items() if node.job == job}
-    home = _only("job", job, clusters, cluster)
+    home = _only("job", job, clusters, cluster, (name for _, name in state.jobs))
     nodes = [node for node in state.nodes.values() if node.verdict.cluster == home and _job(node) == job]
     fine = sum(node.job == job and place == home for (place, _), node in state.fine.items())
     known = state.jobs.get((home, job))
@@ -92,7 +94,7 @@ def node_health(state: State, name: str, now: float, stale_after: float, cluster
         NotAnsweredError: no such node, or one in each of several clusters.
     """
     found = state.named(name)
-    home = _only("node", name, set(found), cluster)
+    home = _only("node", name, set(found), cluster, (known for _, known in chain(state.nodes, state.fine)))
     node = found[home]
     known = state.jobs.get((home, _job(node) or ""))
     return _conclude(state, _About("node", name, [node], 0, [known] if known else []), now, stale_after)
@@ -124,11 +126,12 @@ def _job(node: NodeHealth) -> str | None:
     return node.verdict.job.id if node.verdict.job else None
 
 
-def _only(kind: str, name: str, clusters: set[str], wanted: str | None) -> str:
+def _only(kind: str, name: str, clusters: set[str], wanted: str | None, known: Iterable[str]) -> str:
     found = sorted(clusters if wanted is None else clusters & {wanted})
     if not found:
         place = "" if wanted is None else f" in cluster {wanted}"
-        raise NotAnsweredError(f"nothing is known of {kind} {name}{place}: no detector has said anything about it")
+        never = "no detector has said anything about it"
+        raise NotAnsweredError(f"nothing is known of {kind} {name}{place}: {never}{hint(name, known)}")
     if len(found) > 1:
         raise NotAnsweredError(f"{kind} {name} is in {len(found)} clusters ({', '.join(found)}): add --cluster")
     return found[0]
