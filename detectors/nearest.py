@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from heapq import nlargest
-from os.path import commonprefix
 
 from detectors.plain import plain
 
@@ -32,7 +31,13 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     every = sorted({one[:_LONGEST] for one in known})
     if len(every) > 2 * _COMPARED:
         behind = given[::-1]
-        alike = nlargest(_COMPARED, every, key=lambda one: len(commonprefix((one, given))))
-        alike += nlargest(_COMPARED, every, key=lambda one: len(commonprefix((one[::-1], behind))))
+        alike = nlargest(_COMPARED, every, key=lambda one: _alike(one, given))
+        alike += nlargest(_COMPARED, every, key=lambda one: _alike(one[::-1], behind))
         every = sorted(set(alike))
     return [plain(one) for one in get_close_matches(given, every, n=most, cutoff=0.6)]
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters they have in common from the start."""
+    both = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(both) if a != b), min(len(one), len(other)))
