@@ -14,7 +14,12 @@ from hypothesis import settings
 from tests import kube_programs, slurm_cluster
 from tools.kafka import available, namespace
 
-pytest_plugins = ["tests.kafka_fixtures", "tests.kube_fixtures", "tests.slurm_fixtures"]
+pytest_plugins = [
+    "tests.channel_fixtures",
+    "tests.kafka_fixtures",
+    "tests.kube_fixtures",
+    "tests.slurm_fixtures",
+]
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "data"
 SERVICES = {

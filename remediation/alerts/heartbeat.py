@@ -1,6 +1,7 @@
 """A sign of life to a dead man's switch."""
 
-from remediation.alerts.http import Sender
+from remediation.alerts.answer import hidden
+from remediation.alerts.http import Sender, checked
 
 
 def beat(url: str, timeout: float) -> None:
@@ -12,10 +13,11 @@ def beat(url: str, timeout: float) -> None:
 
     Raises:
         RefusedError: the receiver knows no such switch.
+        SetupError: it is no URL.
         UnavailableError: it did not answer in time, or not with a success.
     """
     sender = Sender("the heartbeat")
     try:
-        sender.post(url, b"", {}, timeout, secrets=(url,))
+        sender.post(checked(url, "the heartbeat's URL", plain=True), b"", {}, timeout, secrets=hidden(url))
     finally:
         sender.close()

@@ -18,6 +18,9 @@ _CHATTY = ("httpx", "httpcore", "httpx2", "httpcore2", "pagerduty")
 """Loggers of libraries that write URLs and headers, which hold keys."""
 
 
+_PORTS = 65535
+
+
 def _agent() -> str:
     try:
         return f"guard/{version('trn-guard')}"
@@ -57,7 +60,7 @@ def checked(url: str, what: str, *, plain: bool = False) -> str:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError):
         raise SetupError(f"{what}: expected a URL") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or (parsed.port or 1) > _PORTS:
         raise SetupError(f"{what}: expected a URL, https://HOST/…, without a user or a password")
     if not plain and parsed.scheme == "http" and parsed.host not in ("127.0.0.1", "::1", "localhost"):
         raise SetupError(f"{what}: expected https://: over http:// others may read the secret on its way")
@@ -125,7 +128,7 @@ class Sender:
                 extensions={"trace": attempt.trace},
             ) as response:
                 return whole(response.status_code, response.headers, response.iter_raw())
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise UnavailableError(trouble(error)) from None
 
     def close(self) -> None:

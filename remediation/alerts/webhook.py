@@ -40,7 +40,7 @@ class WebhookChannel:
         """
         self._clock = clock
         self._key = Secret(choice.secret_file, environment)
-        self._url = choice.url
+        self._url = checked(choice.url, f"page.channels.{name}.url", plain=True) if choice.url else ""
         self._url_file = Secret(choice.url_file, environment) if choice.url_file else None
         self._updates = choice.updates
         self._sender = Sender(f"webhook {name} ({place(choice.url)})" if choice.url else f"webhook {name}")
@@ -75,7 +75,7 @@ class WebhookChannel:
 
     def _where(self) -> tuple[str, tuple[str, ...]]:
         if self._url_file is None:
-            return str(self._url), ()
+            return self._url, ()
         url = checked(self._url_file.read(), str(self._url_file.path))
         return url, hidden(url)
 
