@@ -1,7 +1,7 @@
 """Frozen mappings, and their changed copies; `Table` is for many keys: a copy costs a bucket, not the whole."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -27,9 +27,10 @@ class Table(Generic[_Value]):
     def put(self, name: str, value: _Value) -> "Table[_Value]":
         """The table with `value` for `name`."""
         index = _bucket(name)
-        bucket = self._buckets[index]
+        bucket = self._buckets[index].copy()
         grown = self.size + (name not in bucket)
-        return Table((*self._buckets[:index], {**bucket, name: value}, *self._buckets[index + 1 :]), grown)
+        bucket[name] = value
+        return Table(self._with(index, bucket), grown)
 
     def drop(self, name: str) -> "Table[_Value]":
         """The table without `name`."""
@@ -37,8 +38,18 @@ class Table(Generic[_Value]):
         bucket = self._buckets[index]
         if name not in bucket:
             return self
-        left = {other: value for other, value in bucket.items() if other != name}
-        return Table((*self._buckets[:index], left, *self._buckets[index + 1 :]), self.size - 1)
+        left = bucket.copy()
+        del left[name]
+        return Table(self._with(index, left), self.size - 1)
+
+    def changed(self, put: Mapping[str, _Value], drop: Collection[str] = ()) -> "Table[_Value]":
+        """The table with and without many at once: no bucket is copied twice."""
+        buckets = [dict(bucket) for bucket in self._buckets]
+        for name in drop:
+            buckets[_bucket(name)].pop(name, None)
+        for name, value in put.items():
+            buckets[_bucket(name)][name] = value
+        return Table(tuple(buckets), sum(len(bucket) for bucket in buckets))
 
     def names(self) -> Iterator[str]:
         """All names, in an order that depends on them and on nothing else."""
@@ -48,6 +59,11 @@ class Table(Generic[_Value]):
         """All pairs, in an order that depends on the names and on nothing else."""
         for bucket in self._buckets:
             yield from sorted(bucket.items(), key=lambda pair: pair[0]) if bucket else ()
+
+    def _with(self, index: int, bucket: dict[str, _Value]) -> tuple[dict[str, _Value], ...]:
+        buckets = list(self._buckets)
+        buckets[index] = bucket
+        return tuple(buckets)
 
 
 def _bucket(name: str) -> int:

@@ -4,12 +4,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.plain import evidence, plain
+from detectors.plain import plain
 from detectors.verdict import JobStatus, JobVerdict, Status, Verdict
 from remediation.alerts.notice import About
 from remediation.paging import jobs, storms
 from remediation.paging.pages import (
-    LONGEST,
     ended,
     forgotten,
     kept,
@@ -179,7 +178,7 @@ def _facts(story: NodeStory, verdict: Verdict) -> NodeStory:
         cause=str(verdict.cause or ""),
         device=verdict.device,
         slowdown=verdict.slowdown,
-        evidence=evidence(verdict.evidence[0])[:LONGEST] if verdict.evidence else "",
+        evidence=verdict.evidence[0] if verdict.evidence else None,
     )
 
 
@@ -189,20 +188,22 @@ def _blame(state: State, verdict: Verdict) -> State:
 
 def _remember(state: State, where: str, end: Ended) -> State:
     before = state.ended.get(where)
-    if before is not None and before.incident != end.incident:
-        state = _forget(state, where, before)
+    if before is not None and before.incident is not None and before.incident != end.incident:
+        state = replace(state, incidents=state.incidents.drop(before.incident))
     ends = state.ended.put(where, end)
     state = replace(state, ended=ends)
     if ends.size <= _ENDED * 5 // 4:
         return state
-    oldest = sorted(ends.items(), key=lambda pair: (pair[1].time, pair[0]))
-    for name, old in oldest[: ends.size - _ENDED]:
-        state = _forget(state, name, old)
-    return state
+    oldest = sorted(ends.items(), key=lambda pair: (pair[1].time, pair[0]))[: ends.size - _ENDED]
+    gone = [old.incident for name, old in oldest if old.incident is not None and not _lives(state, name, old)]
+    return replace(
+        state,
+        ended=ends.changed({}, [name for name, _ in oldest]),
+        incidents=state.incidents.changed({}, gone),
+    )
 
 
-def _forget(state: State, where: str, end: Ended) -> State:
+def _lives(state: State, where: str, end: Ended) -> bool:
+    """Whether an alert opened a page about an incident that had ended."""
     known = node_page(state, where)
-    alive = known is not None and known[0].incident == end.incident
-    incidents = state.incidents if alive or end.incident is None else state.incidents.drop(end.incident)
-    return replace(state, ended=state.ended.drop(where), incidents=incidents)
+    return known is not None and known[0].incident == end.incident

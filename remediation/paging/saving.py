@@ -104,6 +104,4 @@ def decode(saved: bytes) -> State:
 
 def _table(entries: dict[str, _Value]) -> Table[_Value]:
     table: Table[_Value] = Table()
-    for name, entry in entries.items():
-        table = table.put(name, entry)
-    return table
+    return table.changed(entries)

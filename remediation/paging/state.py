@@ -1,13 +1,14 @@
 """What the pager remembers: pages that are not over and told, and what it takes to open and to end them.
 
-All of it is frozen; a change copies what it changes, and `Table` keeps that cheap with many pages.
+All of it is frozen; a change copies what it changes, and `Table` keeps that cheap with many pages. What there may
+be many of is not followed by the garbage collector (`gc=False`): frozen records have no cycles.
 """
 
 from enum import StrEnum
 
 from msgspec import Struct
 
-from detectors.verdict import JobStatus, Severity
+from detectors.verdict import Evidence, JobStatus, Severity
 from remediation.alerts.notice import About
 from remediation.paging.events import Source
 from remediation.table import Table
@@ -36,7 +37,7 @@ class Run(StrEnum):
     UNVERIFIED = "restart not verified"
 
 
-class Deed(Struct, frozen=True, omit_defaults=True):
+class Deed(Struct, frozen=True, gc=False, omit_defaults=True):
     """What guard did, when (Unix seconds), and how it ended. `intent`: its id; `act` of the ledger."""
 
     time: float
@@ -46,7 +47,7 @@ class Deed(Struct, frozen=True, omit_defaults=True):
     result: str = ""
 
 
-class Wish(Struct, frozen=True, omit_defaults=True):
+class Wish(Struct, frozen=True, gc=False, omit_defaults=True):
     """What guard would do. `intent` is what an approval names; `waits`: for one."""
 
     intent: str
@@ -57,7 +58,7 @@ class Wish(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class NodeStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="of", tag="node"):
+class NodeStory(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag_field="of", tag="node"):
     """What is known of a node's trouble. Times are Unix seconds.
 
     Attributes:
@@ -79,7 +80,7 @@ class NodeStory(Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field
     cause: str = ""
     device: int | None = None
     slowdown: float | None = None
-    evidence: str = ""
+    evidence: Evidence | None = None
     service: Service = Service.ACCUSED
     run: Run = Run.UNTOUCHED
     out: float | None = None
@@ -159,7 +160,7 @@ class Over(Struct, frozen=True):
     reason: str
 
 
-class Page(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Page(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """One page. Times are Unix seconds.
 
     Attributes:
@@ -195,7 +196,7 @@ class Page(Struct, frozen=True, omit_defaults=True, kw_only=True):
     story: Story
 
 
-class SeenJob(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class SeenJob(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The newest record of a job. `accused`: when a node of it was last accused; `page`: key of its page."""
 
     time: float
@@ -205,7 +206,7 @@ class SeenJob(Struct, frozen=True, omit_defaults=True, kw_only=True):
     page: str | None = None
 
 
-class Ended(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Ended(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The end of a node's newest trouble: what came before it opens nothing any more.
 
     Attributes:
@@ -223,7 +224,7 @@ class Ended(Struct, frozen=True, omit_defaults=True, kw_only=True):
     job: str | None = None
 
 
-class Mute(Struct, frozen=True, omit_defaults=True):
+class Mute(Struct, frozen=True, gc=False, omit_defaults=True):
     """A node without telemetry: since when, in which job, and the time of the verdict that said so."""
 
     since: float

@@ -102,18 +102,16 @@ def _gather(state: State, name: str, pages: list[Page], policy: Paging, now: flo
 def _join(state: State, storm: Page, pages: list[Page], now: float) -> State:
     if not isinstance(storm.story, StormStory):
         return state
-    table, restless = state.pages, state.restless
-    left = 0
-    for page in pages:
-        restless = restless.drop(page.key)
-        if page.over is not None:
-            table = table.drop(page.key)
-        elif isinstance(page.story, NodeStory):
-            table = table.put(page.key, replace(page, story=replace(page.story, storm=storm.key)))
-            left += 1
+    members = {
+        page.key: replace(page, story=replace(page.story, storm=storm.key))
+        for page in pages
+        if page.over is None and isinstance(page.story, NodeStory)
+    }
+    table = state.pages.changed(members, [page.key for page in pages if page.over is not None])
+    restless = state.restless.changed({}, [page.key for page in pages])
     nodes = storm.story.nodes + len(pages)
     names = (*storm.story.names, *(page.node or "" for page in pages[:NAMES]))[:NAMES]
-    grown = replace(storm.story, nodes=nodes, left=storm.story.left + left, names=names)
+    grown = replace(storm.story, nodes=nodes, left=storm.story.left + len(members), names=names)
     since = min(storm.since, *(page.since for page in pages))
     doubled = storm.first is None or nodes >= 2 * max(storm.story.news, 1)
     if doubled:

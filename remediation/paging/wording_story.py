@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from detectors.plain import harmless, plain, share
+from detectors.plain import evidence, harmless, plain, share
 from detectors.verdict import JobStatus
 from remediation.alerts.notice import About, Detail
 from remediation.paging.state import (
@@ -133,7 +133,7 @@ def _of_words(page: Page, story: WordStory) -> str:
 def _node_details(state: State, page: Page, story: NodeStory, now: float) -> list[tuple[str, str]]:
     return [
         ("cost", _cost(state, page, story, now)),
-        ("evidence", harmless(story.evidence)),
+        ("evidence", "" if story.evidence is None else evidence(story.evidence)),
         ("alert", harmless(story.text)),
         ("did", "; ".join(_deed(deed) for deed in story.deeds)),
         ("next", _wish(story.wish)),
