@@ -14,9 +14,10 @@ from detectors.verdict import VERDICT_SCHEMA, Cause, Role, Severity, Status, Ver
 from guard.commands.demo import command
 from guard.demo.cluster import assign_cores
 from guard.demo.display import Display, said
-from guard.demo.result import Result, summary
-from guard.demo.run import Fault, Options
+from guard.demo.options import Fault, Options
+from guard.demo.result import Result, page, summary
 from guard.demo.watch import Pace, Watch
+from remediation.alerts.notice import About, Detail, Kind, Notice
 
 NAMES = ["demo-node-0", "demo-node-1", "demo-node-2"]
 
@@ -112,12 +113,63 @@ def test_right_is_exactly_the_slowed_node_and_every_node_judged(
     slowed: str | None, accused: list[str], unjudged: list[str], right: bool
 ) -> None:
     result = Result(slowed, seed=1, accused=accused, unjudged=unjudged)
+    result.pages = [notice(name, kind) for name in accused for kind in (Kind.TRIGGER, Kind.RESOLVE)]
     for name in NAMES:
         result.healthy[name] = Pace(10, 0.3, 0.25, 0.05)
         result.with_fault[name] = Pace(10, 0.9, 0.25, 0.65)
     assert result.right is right
     assert result.document()["right"] is right
     assert summary(result)[-1].startswith("Right" if right else "WRONG")
+
+
+def notice(node: str, kind: Kind, page: str = "") -> Notice:
+    number = 1 if kind is Kind.TRIGGER else 2
+    return Notice(
+        id=f"{node}-{page}-{number}",
+        page=page or f"page-{node}",
+        number=number,
+        kind=kind,
+        about=About.STRAGGLER,
+        cluster="demo",
+        node=node,
+        severity=Severity.WARNING,
+        first_severity=Severity.WARNING,
+        time=1000.0 + number,
+        since=990.0,
+        summary=f"{node} slows job demo",
+        details=(Detail("cost", "half"),),
+        approve="guard approve x",
+        runbook="straggler",
+    )
+
+
+TRIGGER, UPDATE, RESOLVE = Kind.TRIGGER, Kind.UPDATE, Kind.RESOLVE
+
+
+@pytest.mark.parametrize(
+    ("told", "right"),
+    [
+        ([("demo-node-1", TRIGGER, "p"), ("demo-node-1", RESOLVE, "p")], True),
+        ([("demo-node-1", TRIGGER, "p"), ("demo-node-1", UPDATE, "p"), ("demo-node-1", RESOLVE, "p")], True),
+        ([("demo-node-1", TRIGGER, "p")], False),
+        ([("demo-node-1", TRIGGER, "p"), ("demo-node-1", RESOLVE, "q")], False),
+        ([("demo-node-2", TRIGGER, "p"), ("demo-node-2", RESOLVE, "p")], False),
+        ([], False),
+    ],
+)
+def test_one_page_for_the_slowed_node_from_trigger_to_resolve_is_right_and_nothing_else(told, right) -> None:
+    result = Result("demo-node-1", seed=1, accused=["demo-node-1"])
+    result.pages = [notice(*one) for one in told]
+    assert result.paged_right is right
+
+
+def test_the_page_reads_as_it_was_sent() -> None:
+    assert page(notice("demo-node-1", TRIGGER)) == [
+        "warning: demo-node-1 slows job demo",
+        "  cost      half",
+        "  approve   guard approve x",
+        "  runbook   guard runbook straggler",
+    ]
 
 
 def test_the_seed_chooses_the_node_and_chooses_it_again(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_the_slowed_node_is_named_and_the_demo_keeps_to_its_own_topics(kafka):
     assert result["accused"] == [result["slowed"]]
     topics, groups = (after - old for old, after in zip(before, names(kafka), strict=True))
     assert {name for name in topics if not name.startswith("demo.guard.")} <= {"__consumer_offsets"}
-    assert groups == {"demo.guard-detect"}
+    assert groups == {"demo.guard-detect", "demo.guard-remediate"}
+    assert [notice["kind"] for notice in result["pages"]][:: len(result["pages"]) - 1] == ["trigger", "resolve"]
 
 
 def test_missing_topics_are_made_once(kafka, prefix):

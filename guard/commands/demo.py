@@ -16,7 +16,7 @@ from guard.bus.kafka_settings import KafkaSettings
 from guard.commands import Session
 
 if TYPE_CHECKING:
-    from guard.demo.run import Options
+    from guard.demo.options import Options
 
 _FAULTS = ("stop", "none")
 """Those of `guard.demo.run.Fault`, which takes half a second to load."""
@@ -71,14 +71,16 @@ def command(
     bus: str | None,
     as_json: bool,
 ) -> None:
-    """Train a small model on this machine, slow one worker, and see it named.
+    """Train a small model on this machine, slow one worker, see it named, and see the page.
 
-    Every node is a worker process with an agent of its own; a detector reads what the agents send. Ends 0 when
-    exactly the slowed node was accused (with --fault none: nobody), 1 when not, 2 when the demo could not run.
+    Every node is a worker process with an agent of its own; a detector reads what the agents send, a remediator
+    asks before it would act, and a pager tells a stand-in for whoever is on call. Ends 0 when exactly the slowed
+    node was accused and paged, and its page ended after it ran freely again (with --fault none: nobody), 1 when
+    not, 2 when the demo could not run.
     """
     import numpy  # noqa: F401, ICN001, PLC0415  (the workers need it: say so before they start)
 
-    from guard.demo.run import Fault, Options  # noqa: PLC0415  (help is to be quick)
+    from guard.demo.options import Fault, Options  # noqa: PLC0415  (help is to be quick)
 
     if node is not None and node >= nodes:
         raise click.BadParameter(f"{node}: there are {nodes} nodes, 0 to {nodes - 1}", param_hint="--node")
@@ -97,9 +99,10 @@ def _show(options: "Options", *, as_json: bool) -> int:
     """Run the demo, print what it showed, and return the exit code."""
     from rich.console import Console  # noqa: PLC0415  (help is to be quick)
 
+    from guard.demo.options import CannotRunError, InterruptedRunError  # noqa: PLC0415
     from guard.demo.processes import ChildDiedError  # noqa: PLC0415
     from guard.demo.result import summary  # noqa: PLC0415
-    from guard.demo.run import CannotRunError, InterruptedRunError, run  # noqa: PLC0415
+    from guard.demo.run import run  # noqa: PLC0415
 
     try:
         result = run(options, Console(stderr=as_json))

@@ -1,4 +1,4 @@
-"""The demo's cluster: for each node a directory, a configuration, an agent and a worker; and one detector."""
+"""The demo's cluster: for each node a directory, a configuration, an agent and a worker; and guard's services."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from guard.demo.pager import Pager
 from guard.demo.processes import Child, Processes
 
 PERIOD = 1
@@ -23,6 +24,10 @@ _CLEAR = 5
 _TOLERANCE = 0.15
 """Workers that share cores with each other and with whatever else runs here differ by more than nodes do."""
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_CONFIRM = 2.0
+_OBSERVE = 3.0
+_GATHER = 5.0
+"""Seconds until a page is sent: so that it tells what guard would do, too."""
 _NICENESS = 5
 """Of the workers: agents keep their rhythm on a machine whose every core trains."""
 
@@ -41,18 +46,34 @@ class Node:
         return self.directory / "guard.yaml"
 
     @property
+    def instance(self) -> str:
+        """Its hardware, as it were."""
+        return f"i-demo{self.index:08d}"
+
+    @property
     def rings(self) -> Path:
         """Where its worker's step ring is."""
         return self.directory / "rings"
 
 
 class Cluster:
-    """Lays out the files of all nodes in ``directory``, and starts their processes."""
+    """Lays out the files of all nodes in ``directory``, and starts their processes.
 
-    def __init__(self, name: str, directory: Path, count: int, seed: int, bus: Mapping[str, Any]) -> None:
+    Args:
+        name: of the cluster.
+        directory: where the files go.
+        count: of nodes.
+        seed: of the training data.
+        bus: its part of the configuration.
+        pager: who is told.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, count: int, seed: int, *, bus: Mapping[str, Any], pager: Pager
+    ) -> None:
         self.name = name
         self.nodes = [Node(index, f"demo-node-{index}", directory / f"node-{index}") for index in range(count)]
-        self.detector = directory / "detect.yaml"
+        self.services = directory / "services.yaml"
         self.checkpoint = directory / "checkpoint.npz"
         self._seed = seed
         base: dict[str, Any] = {"cluster": name, **bus}
@@ -60,11 +81,18 @@ class Cluster:
             node.rings.mkdir(parents=True)
             _write(node.configuration, base | _node_settings(node))
         policy = {"window": _WINDOW, "lateness": _LATENESS, "clear": _CLEAR, "tolerance": _TOLERANCE}
-        _write(self.detector, base | {"detect": policy, "detector": {"metrics": None}})
+        settings = {
+            "detect": policy,
+            "detector": {"metrics": None},
+            "remediation": _remediation(self.nodes),
+            "page": _paging(directory, pager),
+        }
+        _write(self.services, base | settings)
 
     def start_services(self, processes: Processes) -> None:
-        """Start the detector and all agents."""
-        processes.start("detect", guard(self.detector, "detect"))
+        """Start detector, remediator and pager, and all agents."""
+        for service in ("detect", "remediate", "page"):
+            processes.start(service, guard(self.services, service))
         for node in self.nodes:
             processes.start(f"agent-{node.index}", guard(node.configuration, "agent"))
 
@@ -138,9 +166,28 @@ def outcomes(workers: list[Child]) -> list[dict[str, Any]]:
     return found
 
 
+def _remediation(nodes: list[Node]) -> dict[str, Any]:
+    """A remediator that would cordon, and asks before it does."""
+    scheduler = [sys.executable, "-m", "guard.demo.scheduler", "--nodes", *(node.name for node in nodes)]
+    return {
+        "cluster": {"kind": "command", "command": [*scheduler, "--instances", *(node.instance for node in nodes)]},
+        "metrics": None,
+        "policy": {"modes": {"cordon": "approve"}, "confirm": {"warning": _CONFIRM}, "observe": _OBSERVE},
+    }
+
+
+def _paging(directory: Path, pager: Pager) -> dict[str, Any]:
+    return {
+        "channels": {"oncall": {"kind": "webhook", "url": pager.url, "secret_file": str(pager.secret)}},
+        "outbox": str(directory / "page.sqlite"),
+        "metrics": None,
+        "policy": {"gather": _GATHER},
+    }
+
+
 def _node_settings(node: Node) -> dict[str, Any]:
     return {
-        "node": {"name": node.name, "instance": f"i-demo{node.index:08d}", "labels": {"rack": "demo"}},
+        "node": {"name": node.name, "instance": node.instance, "labels": {"rack": "demo"}},
         "agent": {
             "period": PERIOD,
             "rings": str(node.rings),

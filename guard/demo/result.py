@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from guard.demo.display import milliseconds
 from guard.demo.watch import Pace
+from remediation.alerts.notice import Kind, Notice
 
 
 @dataclass(slots=True)
@@ -22,12 +25,24 @@ class Result:
     steps: int | None = None
     same_parameters: bool | None = None
     report: str = ""
+    pages: list[Notice] = field(default_factory=list)
     elapsed: float = 0.0
 
     @property
     def right(self) -> bool:
-        """Exactly the slowed node was named, or nobody where none was slowed; and all nodes were judged."""
-        return self.accused == ([self.slowed] if self.slowed else []) and not self.unjudged
+        """Exactly the slowed node was named and paged, or nobody where none was slowed; and all were judged."""
+        named = self.accused == ([self.slowed] if self.slowed else [])
+        return named and not self.unjudged and self.paged_right
+
+    @property
+    def paged_right(self) -> bool:
+        """One page, about the slowed node, from its trigger to its resolve; or none where none was slowed."""
+        if self.slowed is None:
+            return not self.pages
+        kinds = [notice.kind for notice in self.pages]
+        about = {(notice.page, notice.node) for notice in self.pages}
+        ends = kinds[:1] == [Kind.TRIGGER] and kinds[-1:] == [Kind.RESOLVE]
+        return ends and len(about) == 1 and self.pages[0].node == self.slowed
 
     def document(self) -> dict[str, Any]:
         """The result for ``--json``."""
@@ -40,6 +55,7 @@ class Result:
             "seconds_to_verdict": self.seconds_to_verdict,
             "healthy": {name: _pace(pace) for name, pace in self.healthy.items()},
             "with_fault": {name: _pace(pace) for name, pace in self.with_fault.items()},
+            "pages": msgspec.to_builtins(self.pages),
             "steps": self.steps,
             "same_parameters": self.same_parameters,
             "seed": self.seed,
@@ -72,10 +88,29 @@ def summary(result: Result) -> list[str]:
     when = f" after {result.seconds_to_verdict:.1f} s" if result.seconds_to_verdict is not None else ""
     what = f" ({result.said})" if result.said else ""
     lines.append(f"Slowed: {expected}. Accused: {accused}{when}{what}.")
+    lines += _paged(result)
     if result.unjudged:
         lines.append(f"Nothing was said of {', '.join(result.unjudged)}.")
     lines.append(f"{'Right' if result.right else 'WRONG'}, in {result.elapsed:.0f} s (seed {result.seed}).")
     return lines
+
+
+def page(notice: Notice) -> list[str]:
+    """A notice as whoever is on call reads it."""
+    lines = [f"{notice.severity.value}: {notice.summary}"]
+    lines += [f"  {detail.name:<10}{detail.text}" for detail in notice.details]
+    commands = (("approve", notice.approve), ("look", notice.look), ("runbook", f"guard runbook {notice.runbook}"))
+    return lines + [f"  {name:<10}{command}" for name, command in commands if command is not None]
+
+
+def _paged(result: Result) -> list[str]:
+    if not result.pages:
+        return ["Nobody was paged."]
+    first, last = result.pages[0], result.pages[-1]
+    over = f"{last.time - first.time:.0f} s after it" if last.kind is Kind.RESOLVE else "NOT"
+    number = len({notice.page for notice in result.pages})
+    pages = "1 page was" if number == 1 else f"{number} pages were"
+    return [f"{pages} sent, and resolved {over}. It read:", "", *page(first), ""]
 
 
 def _mean(paces: dict[str, Pace], attribute: str, names: list[str]) -> float | None:

@@ -1,16 +1,12 @@
-"""The demo from start to end: start everything, let it train, slow one worker, wait for the name, report."""
+"""The demo from start to end: start all, let it train, slow one worker, wait for name and page, let it go."""
 
 import contextlib
-import random
 import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
 from types import FrameType
 
 import msgspec
@@ -23,6 +19,8 @@ from guard.bus import BusUnavailableError, Follower, Topic, open_bus
 from guard.bus.kafka_settings import KafkaSettings
 from guard.demo.cluster import Cluster, guard, outcomes
 from guard.demo.display import Display, said
+from guard.demo.options import CannotRunError, InterruptedRunError, Options
+from guard.demo.pager import Pager
 from guard.demo.processes import Child, Processes
 from guard.demo.result import Result
 from guard.demo.topics import TopicsMissingError, ready
@@ -37,54 +35,25 @@ DETECTION = 60.0
 SETTLING = 6.0
 """Seconds after the name in which a wrongly blamed victim would show: three windows."""
 
+PAGE = 20.0
+"""Seconds within which the pager has told of an accusation that has stood that long."""
+
+RECOVERY = 90.0
+"""Seconds until the page of a worker that runs freely again has ended."""
+
 _WITHOUT_FAULT = 15.0
 _POLL = 0.25
 _REPORT_DEADLINE = 20.0
 _ENDING = 5.0
 
 
-class Fault(StrEnum):
-    """What is done to one worker."""
-
-    STOP = "stop"
-    NONE = "none"
-
-
-class CannotRunError(Exception):
-    """The demo could not be shown: nothing is said about the detector."""
-
-
-class InterruptedRunError(Exception):
-    """A signal asked the demo to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to show. ``node`` None: the seed chooses. ``bus`` None: a new file in ``directory``, which is empty."""
-
-    directory: Path
-    nodes: int = 4
-    fault: Fault = Fault.STOP
-    node: int | None = None
-    seed: int = 0
-    healthy_seconds: float = 20.0
-    bus: str | None = None
-    kafka: KafkaSettings = field(default_factory=KafkaSettings)
-
-    @property
-    def slowed(self) -> str | None:
-        """The node that will be slowed, or None where none is."""
-        if self.fault is Fault.NONE:
-            return None
-        chosen = self.node if self.node is not None else random.Random(self.seed).randrange(self.nodes)
-        return f"demo-node-{chosen}"
-
-
 class _Run:
     """One demo while its processes run."""
 
-    def __init__(self, options: Options, cluster: Cluster, processes: Processes, follower: Follower) -> None:
-        self._options = options
+    def __init__(
+        self, options: Options, cluster: Cluster, processes: Processes, follower: Follower, pager: Pager
+    ) -> None:
+        self._options, self._pager = options, pager
         self._cluster = cluster
         self._processes = processes
         self._follower = follower
@@ -96,7 +65,7 @@ class _Run:
     def play(self, display: Display) -> None:
         """All phases up to the report, with everything still running."""
         options, watch, result = self._options, self.watch, self.result
-        display.phase(f"starting {options.nodes} nodes, each with its agent and its worker, and one detector")
+        display.phase(f"starting {options.nodes} nodes, each with its agent and its worker, and guard's services")
         self._cluster.start_services(self._processes)
         self._workers = self._cluster.start_workers(self._processes)
         if not self._until(lambda: watch.training, STARTUP, display):
@@ -112,14 +81,15 @@ class _Run:
         else:
             self._slow(result.slowed, display)
         result.with_fault = watch.begin_phase()
-        result.accused, result.unjudged = sorted(watch.ever_accused), watch.unjudged
         display.phase("asking for the health report")
         result.report = self._report()
+        if result.slowed is not None:
+            self._let_go(result.slowed, display)
+        result.accused, result.unjudged = sorted(watch.ever_accused), watch.unjudged
+        result.pages = self._pager.notices
 
     def end_training(self) -> None:
-        """End the fault, then the workers in good order, and see that they kept in lockstep to the last bit."""
-        if self._fault is not None:
-            self._processes.end([self._fault])
+        """End the workers in good order, and see that they kept in lockstep to the last bit."""
         self._processes.end(self._workers, _ENDING)
         ended = outcomes(self._workers)
         if len(ended) == len(self._workers):
@@ -139,6 +109,16 @@ class _Run:
             result.said = said(newest) if newest else None
             display.phase(f"{name} is named; a few more seconds, to see that no victim is")
             self._until(lambda: False, SETTLING, display)
+            if self._until(lambda: bool(self._pager.notices), PAGE, display):
+                display.phase(f"a page: {self._pager.notices[0].summary}")
+
+    def _let_go(self, name: str, display: Display) -> None:
+        """End the fault, and wait until the page about it has ended, if there was one."""
+        if self._fault is not None:
+            self._processes.end([self._fault])
+        display.phase(f"{name} runs freely again: its page ends when the detector sees that it is well")
+        if self._pager.notices and self._until(lambda: self._pager.resolved(name), RECOVERY, display):
+            display.phase(f"resolved: {self._pager.notices[-1].summary}")
 
     def _until(self, condition: Callable[[], bool], seconds: float, display: Display) -> bool:
         """Follow the bus until the condition holds, which is returned, or the time is over."""
@@ -166,7 +146,7 @@ class _Run:
                     self.watch.saying(verdict.decode(message.value or b""))
 
     def _report(self) -> str:
-        command = guard(self._cluster.detector, "report", "fleet", "--cluster", self._cluster.name)
+        command = guard(self._cluster.services, "report", "fleet", "--cluster", self._cluster.name)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_REPORT_DEADLINE, check=False)
         except subprocess.TimeoutExpired as error:
@@ -189,12 +169,17 @@ def run(options: Options, console: Console) -> Result:
     bus_address = options.bus or f"file:{options.directory / 'bus.sqlite'}"
     kafka = _own_topics(bus_address, options.kafka, console)
     where = {"bus": bus_address, "kafka": msgspec.to_builtins(kafka)}
-    cluster = Cluster(f"demo-{secrets.token_hex(3)}", options.directory, options.nodes, options.seed, where)
-    opened = open_bus(bus_address, kafka)
-    with _ending_on_signals(), opened as bus, Processes(options.directory) as processes:
+    name, opened = f"demo-{secrets.token_hex(3)}", open_bus(bus_address, kafka)
+    with (
+        _ending_on_signals(),
+        opened as bus,
+        Pager(options.directory) as pager,
+        Processes(options.directory) as processes,
+    ):
+        cluster = Cluster(name, options.directory, options.nodes, options.seed, bus=where, pager=pager)
         # From now on, and in no group: earlier demos are of no interest, and nothing of this one stays behind.
         follower = bus.follow([Topic.TELEMETRY, Topic.VERDICTS])
-        playing = _Run(options, cluster, processes, follower)
+        playing = _Run(options, cluster, processes, follower, pager)
         with contextlib.closing(follower), Display(console, playing.watch) as display:
             playing.play(display)
             display.phase("ending")
