@@ -68,7 +68,7 @@ def _read(path: Path) -> str:
                 raise ConfigError(f"{path}: not a regular file")
             raw = file.read(_LARGEST + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        raise ConfigError(f"{path}: {error.strerror}{_remedy(error)}") from error
     except ValueError as error:  # a NUL in the path
         raise error if isinstance(error, ConfigError) else ConfigError(f"{str(path)!r}: {error}") from error
     if len(raw) > _LARGEST:
@@ -77,6 +77,12 @@ def _read(path: Path) -> str:
         return raw.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "; run this as the user of the services: sudo -u guard"
+    return "; name another file with --config or GUARD_CONFIG" if isinstance(error, FileNotFoundError) else ""
 
 
 def _without_empty_sections(content: Any, section: msgspec.Struct) -> Any:

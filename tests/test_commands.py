@@ -128,7 +128,7 @@ def test_a_mistake_in_the_configuration_is_one_line_and_ends_2(tmp_path):
         (BusUnavailableError("the bus is away"), "guard: the bus is away\n"),
         (
             FileNotFoundError(2, "No such file or directory", "x.ndjson"),
-            "guard: x.ndjson: No such file or directory\n",
+            "guard: x.ndjson: No such file or directory; look at the path\n",
         ),
         (OSError(98, "Address already in use"), "guard: Address already in use\n"),
         (

@@ -99,7 +99,10 @@ def test_a_password_in_the_address_is_refused_and_never_shown(file, bus):
 def test_files_that_are_no_configuration_are_refused(file, tmp_path):
     assert mistake(file(bytes(range(256)))) == ": not UTF-8 text (byte 128)"
     assert "more than 262144 bytes" in mistake(file("#" * (256 << 10) + "\n"))
-    assert mistake(tmp_path / "none") == ": No such file or directory"
+    assert (
+        mistake(tmp_path / "none")
+        == ": No such file or directory; name another file with --config or GUARD_CONFIG"
+    )
     assert mistake(tmp_path) == ": Is a directory"
     os.mkfifo(tmp_path / "pipe")
     assert mistake(tmp_path / "pipe") == ": not a regular file"

@@ -142,7 +142,11 @@ def test_hostile_names_and_records_that_cannot_be_read_steer_no_terminal(guard, 
 
 
 def test_before_anybody_led_the_actions_say_so(guard, bus):
-    assert guard("actions")[1] == "no remediator has led yet\nno open incidents\n\nno records\n"
+    assert (
+        guard("actions")[1]
+        == "no remediator has led yet: start guard remediate on a machine that reaches the scheduler\n"
+        "no open incidents\n\nno records\n"
+    )
 
 
 def test_why_not_asks_every_rail_and_says_that_no_cluster_is_set(guard, bus):

@@ -190,7 +190,8 @@ def translated(error: KafkaError, servers: str, what: str) -> BusError:
 
 def _not_accepted(text: str) -> BusUnavailableError:
     return BusUnavailableError(
-        f"{text}the brokers do not accept the user name and the password of `kafka` (AuthenticationFailed)"
+        f"{text}the brokers do not accept the user name and the password of `kafka` (AuthenticationFailed): see "
+        "kafka.username, the file of the password, and the brokers' users"
     )
 
 

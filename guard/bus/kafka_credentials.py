@@ -76,7 +76,9 @@ def _context(settings: KafkaSettings, _stamp: Stamp) -> ssl.SSLContext:
             context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
         files = ", ".join(file for file in (settings.ca, settings.certificate, settings.key) if file)
-        raise BusUnavailableError(f"kafka: cannot use {files}: {error}") from error
+        raise BusUnavailableError(
+            f"kafka: cannot use {files}: {error}; they must be PEM files that this user may read"
+        ) from error
     return context
 
 
@@ -93,7 +95,9 @@ def _password(file: Path) -> str:
         password = file.read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
-        raise BusUnavailableError(f"kafka: cannot read the password in {file}: {why}") from error
+        raise BusUnavailableError(
+            f"kafka: cannot read the password in {file}: {why}; kafka.password_file names it"
+        ) from error
     if not password or "\n" in password:
         raise BusUnavailableError(f"kafka: {file} must hold the password in one line")
     return password

@@ -149,7 +149,9 @@ class Reader(ABC):
             if now - self._answered > _DEAF:
                 self._drop()
                 silent = f"{now - self._answered:.0f} s"
-                raise BusUnavailableError(f"kafka {self._name}: the brokers do not answer for {silent}")
+                raise BusUnavailableError(
+                    f"kafka {self._name}: the brokers do not answer for {silent}; see their logs"
+                )
             return
         self._answered = now
         if self._cluster.unauthorized_topics & self._topics.keys():
@@ -246,7 +248,7 @@ def places_of(cluster: Any, topic: str, servers: str) -> list[TopicPartition]:
             raise BusUnavailableError(
                 f"kafka {servers}: no topic {topic}; `guard topics apply` makes the topics"
                 if heard
-                else f"kafka {servers}: nobody says where {topic} is"
+                else f"kafka {servers}: nobody says where {topic} is; see the brokers' logs"
             )
         heard = answers(cluster, min(left, _MISSING)) or heard
     if topic in cluster.unauthorized_topics:

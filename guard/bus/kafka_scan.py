@@ -56,7 +56,9 @@ def scan(
             heard = time.monotonic() if found else heard
             left = [place for place in left if not _done(consumer, place, ends[place])]
             if time.monotonic() - heard > _STUCK:
-                raise BusUnavailableError(f"kafka {address}: {name} gives nothing for {_STUCK:g} s")
+                raise BusUnavailableError(
+                    f"kafka {address}: {name} gives nothing for {_STUCK:g} s; see the brokers' logs"
+                )
     except KafkaError as error:
         raise translated(error, address, f"reading {name}") from error
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from guard.bus import BusError, BusUnavailableError
 from guard.bus.location import refuse_network
+from guard.bus.transaction import remedy
 
 APPLICATION = 0x67756172
 """``guar``: what tells this file from any other SQLite database."""
@@ -165,7 +166,7 @@ def _require_ours(path: Path, application: int, version: int) -> None:
 def _opening_error(path: Path, error: sqlite3.Error) -> BusError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return BusUnavailableError(f"bus {path}: {error}")
+        return BusUnavailableError(f"bus {path}: {error}{remedy(error)}")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return BusError(f"bus {path}: {error}; move the file away to start a new bus")
+        return BusError(f"bus {path}: {error}{remedy(error)}")
     return BusError(f"bus {path}: {error}; this user must be able to write the file and its directory")

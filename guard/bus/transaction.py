@@ -9,6 +9,16 @@ from typing import Any
 from guard.bus import BusError, BusUnavailableError
 
 _MOST_BYTES = 16 << 20
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "; another process holds it: try again",
+    sqlite3.SQLITE_LOCKED: "; another process holds it: try again",
+    sqlite3.SQLITE_FULL: "; make room on its disk",
+    sqlite3.SQLITE_IOERR: "; look at its disk: dmesg, df",
+    sqlite3.SQLITE_READONLY: "; this user must be able to write it: run this as guard, sudo -u guard",
+    sqlite3.SQLITE_CORRUPT: "; stop guard here, move the file away, and start a new bus",
+    sqlite3.SQLITE_NOTADB: "; move the file away to start a new bus",
+}
+"""By SQLite's primary code."""
 
 
 @contextmanager
@@ -27,7 +37,12 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.ProgrammingError as error:
         raise BusError(f"bus {path}: {error}") from error
     except sqlite3.Error as error:
-        raise BusUnavailableError(f"bus {path}: {error}") from error
+        raise BusUnavailableError(f"bus {path}: {error}{remedy(error)}") from error
+
+
+def remedy(error: sqlite3.Error) -> str:
+    """What to do about it, behind a semicolon; empty where SQLite tells all that there is to say."""
+    return _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def _standing(shown: Account) -> Iterator[str]:
     """What stops guard, or that nobody leads."""
     durable = shown.durable
     if durable.leader is None:
-        yield "no remediator has led yet"
+        yield "no remediator has led yet: start guard remediate on a machine that reaches the scheduler"
     if durable.breaker is not None and durable.breaker.tripped:
         yield f"the storm breaker {told(durable.breaker)}; guard breaker reset"
     if durable.paused is not None:

@@ -1,5 +1,6 @@
 """The root of the command line: global options, sub-commands by name, and what becomes of errors."""
 
+import errno
 import importlib
 import os
 import sys
@@ -23,6 +24,7 @@ _GROUPS = {
     "The fleet": {
         "detect": ("Follow the telemetry and name the nodes that slow a job.", "[detect]"),
         "report": ("Show the health of fleet, jobs and nodes.", "[report]"),
+        "watch": ("Watch the fleet live: jobs, nodes, and what guard does.", "[report]"),
         "explain": ("Show why a node is accused, or why it is not.", "[detect]"),
         "topics": ("Plan or make the topics on Kafka, and who may use them.", "[report]"),
     },
@@ -69,6 +71,18 @@ _MISTAKE = 2
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell shows them. 1 is an answer of some commands: somebody is accused."""
+
+
+_REMEDIES = {
+    errno.EACCES: "; run this as a user who may: sudo -u guard, for what is guard's",
+    errno.EPERM: "; run this as a user who may: sudo -u guard, for what is guard's",
+    errno.ENOENT: "; look at the path",
+    errno.ENOTDIR: "; look at the path",
+    errno.EISDIR: "; name a file in it",
+    errno.ENOSPC: "; make room there",
+    errno.EROFS: "; name another place",
+}
+"""What to do about an error of the system that says no more than what is wrong."""
 
 
 class _Lazy(click.Group):
@@ -199,5 +213,6 @@ def _one_line(error: Exception, name: str) -> str | None:
     if isinstance(error, ConfigError | BusError | RecordError):
         return str(error)
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        return f"{what}{_REMEDIES.get(error.errno or 0, '')}"
     return None

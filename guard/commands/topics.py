@@ -170,7 +170,7 @@ def _show(found: Plan) -> None:
 def _servers(session: Session) -> str:
     kind, _, servers = session.config.bus.partition("://")
     if kind != "kafka" or not servers:
-        raise BusError(f"bus {session.config.bus!r}: topics are made on Kafka alone; the file makes its own")
+        raise BusError(f"bus {session.config.bus!r}: topics are made on Kafka alone; nothing is to do for a file")
     return servers
 
 
