@@ -99,6 +99,8 @@ def _open(state: State, seen: SeenJob, verdict: JobVerdict, policy: Paging, now:
 
 
 def _hand_over(state: State, where: str, seen: SeenJob, time: float, node: str) -> State:
+    if seen.page is None:
+        return state
     reason = f"{plain(node)} is accused, and has its own page"
     return _end(state, where, seen, time, reason, told_elsewhere=True)
 
