@@ -108,8 +108,8 @@ def example(kind: Kind = Kind.TRIGGER, page: str = "", number: int = 1, **change
         "since": now - 300,
         "summary": "node-17 slows llama_7b: 31 % slower than its peers",
         "details": (
-            Detail("Where", "trn-a, node-17 (i-0abc)"),
-            Detail("Cost", "12 node-hours, 24 % of its speed"),
+            Detail("where", "trn-a, node-17 (i-0abc)"),
+            Detail("cost", "12 node-hours, 24 % of its speed"),
         ),
         "approve": "guard approve inc-0a1b2c",
         "look": "guard explain node-17",
@@ -282,7 +282,7 @@ class FaultContract:
 def hostile() -> Notice:
     """All names and texts from somebody who means harm, made printable as the core does."""
     texts = dict.fromkeys(("cluster", "node", "instance", "job", "team", "approve", "look"), HOSTILE)
-    details = (Detail(HOSTILE, HOSTILE), Detail("Evidence", "x" * 10_000), Detail("Evidence", HOSTILE * 40))
+    details = (Detail(HOSTILE, HOSTILE), Detail("evidence", "x" * 10_000), Detail("evidence", HOSTILE * 40))
     return example(summary=HOSTILE[:200], details=details, **texts)
 
 

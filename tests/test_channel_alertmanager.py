@@ -107,19 +107,20 @@ def test_what_people_get_of_a_real_one(real):
         "env": "test",
     }
     assert told["annotations"]["description"] == (
-        "Where: trn-a, node-17 (i-0abc)\nCost: 12 node-hours, 24 % of its speed"
+        "where: trn-a, node-17 (i-0abc)\ncost: 12 node-hours, 24 % of its speed"
     )
     assert told["annotations"]["approve"] == "guard approve inc-0a1b2c"
     assert told["generatorURL"] == notice.runbook_url
 
 
 @pytest.mark.needs("alertmanager")
-def test_a_page_resolved_at_once_by_a_clock_half_a_minute_ahead_is_over(real):
+@pytest.mark.parametrize("lasted", [0, 300])
+def test_a_page_resolved_at_once_by_a_clock_half_a_minute_ahead_is_over(real, lasted):
     ahead = time.time() + 30
     page = fresh()
-    real.channel.send(example(Kind.TRIGGER, page, time=ahead), PATIENCE)
+    real.channel.send(example(Kind.TRIGGER, page, time=ahead, since=ahead - lasted), PATIENCE)
     real.told(page, 1)
-    real.channel.send(example(Kind.RESOLVE, page, 2, time=ahead), PATIENCE)
+    real.channel.send(example(Kind.RESOLVE, page, 2, time=ahead, since=ahead - lasted), PATIENCE)
     assert real.told(page, 2) == ("firing", "resolved")
     assert real.server.alerts(page) == []
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from remediation.alerts.answer import retry_after
+from remediation.alerts.answer import retry_after, words
 from remediation.alerts.credentials import Secret
 from remediation.alerts.heartbeat import beat
 from remediation.alerts.opening import open_channel, read_secret
@@ -65,8 +65,8 @@ def test_what_is_no_secret_is_said_by_its_file_and_never_by_its_content(tmp_path
 
 def test_what_is_no_file_is_said_and_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name, words in (("pipe", "expected a file"), ("", "Is a directory"), ("gone", "cannot be read: No such")):
-        with pytest.raises(SetupError, match=words):
+    for name, said in (("pipe", "expected a file"), ("", "Is a directory"), ("gone", "cannot be read: No such")):
+        with pytest.raises(SetupError, match=said):
             read_secret(str(tmp_path / name), {})
 
 
@@ -249,6 +249,20 @@ def test_a_process_with_all_logs_on_says_no_secret(tmp_path):
             SIGNING_KEY.removeprefix("whsec_"),
         )
         assert [secret for secret in secrets if secret in said] == []
+
+
+def test_an_answer_without_end_is_not_read_to_its_end():
+    with HeartbeatReceiver() as receiver:
+        receiver.fail(Fault.HUGE)
+        with pytest.raises(UnavailableError, match="an answer \\(200\\) of more than 65536 bytes"):
+            beat(receiver.url, PATIENCE)
+
+
+def test_the_words_of_a_receiver_are_short_harmless_and_without_secrets():
+    body = b"the key topsecret\nis \x1b[31mwrong\xff " + b"x" * 1000
+    said = words(body, ["topsecret"])
+    assert said.startswith("the key (secret) is \\x1b[31mwrong\ufffd xxx")
+    assert len(said) == 201
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ def test_an_event_says_what_where_since_when_and_what_to_do(world):
             "approve": "guard approve inc-0a1b2c",
             "look": "guard explain node-17",
             "runbook": "guard runbook straggler",
-            "Where": "trn-a, node-17 (i-0abc)",
-            "Cost": "12 node-hours, 24 % of its speed",
+            "where": "trn-a, node-17 (i-0abc)",
+            "cost": "12 node-hours, 24 % of its speed",
         },
     }
 

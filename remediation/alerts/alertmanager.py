@@ -155,11 +155,14 @@ def alert(notice: Notice, choice: Alertmanager, now: float) -> dict[str, Any]:
         "incident": notice.incident,
         "acknowledged": "yes" if notice.kind is Kind.ACKNOWLEDGE else None,
     }
-    end = _end(notice) if notice.kind is Kind.RESOLVE else max(now, notice.since) + choice.forget
+    over = notice.kind is Kind.RESOLVE
+    end = _end(notice) if over else max(now, notice.since) + choice.forget
+    # One that is over before it began would be refused.
+    start = min(notice.since, end - 0.001) if over else notice.since
     return {
         "labels": {name: value for name, value in labels.items() if value},
         "annotations": {name: value for name, value in annotations.items() if value},
-        "startsAt": iso(notice.since),
+        "startsAt": iso(start),
         "endsAt": iso(end),
         **({"generatorURL": notice.runbook_url} if notice.runbook_url else {}),
     }
@@ -167,7 +170,7 @@ def alert(notice: Notice, choice: Alertmanager, now: float) -> dict[str, Any]:
 
 def _end(notice: Notice) -> float:
     """When a page ended: a little early, so that it is over by the clock of the receiver, too."""
-    return max(notice.since + 0.001, notice.time - _SKEW)
+    return notice.time - _SKEW
 
 
 def _behind(answer: Answer, end: float) -> float:

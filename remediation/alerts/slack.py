@@ -72,7 +72,7 @@ class SlackChannel:
 def message(notice: Notice) -> dict[str, Any]:
     """The message: nothing in it is a mention, and nothing from outside a link or a format."""
     header = _header(notice)
-    lines = [f"*{inert(detail.name[:_DETAIL])}*: {inert(_short(detail.text))}" for detail in notice.details]
+    lines = [f"*{inert(_title(detail.name))}*: {inert(_short(detail.text))}" for detail in notice.details]
     commands = [
         f"*{name}*: `{harmless(_short(command)).translate(_ESCAPED)}`"
         for name, command in (("Approve", notice.approve), ("Look", notice.look))
@@ -91,6 +91,10 @@ def inert(text: str) -> str:
     """Text from outside for Slack's markup: what would format, link or mention is replaced by what looks alike."""
     plain = harmless(" ".join(text.split())).translate(_ESCAPED).translate(_LOOK_ALIKE)
     return _EDGE.sub(lambda found: "ˍ" * len(found[0]), plain).replace("://", "∶//")  # noqa: RUF001
+
+
+def _title(name: str) -> str:
+    return name[:1].upper() + name[1:_DETAIL]
 
 
 def _header(notice: Notice) -> str:
