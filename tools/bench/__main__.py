@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.bench.page import write
 
-_ALL = ("hook", "agent", "demo", "stages", "fold", "judge", "ingest", "outage", "takeover", "chaos")
+_ALL = ("hook", "agent", "demo", "stages", "fold", "judge", "report", "ingest", "outage", "takeover", "chaos")
 _PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
