@@ -51,11 +51,11 @@ class Accusation(Struct, frozen=True, kw_only=True):
 class NodeLog:
     """Takes verdicts about nodes, each node's in the order of the bus."""
 
-    _time: array[float] = field(default_factory=lambda: array("d"))
-    _slowdown: array[float] = field(default_factory=lambda: array("d"))
-    _word: array[int] = field(default_factory=lambda: array("B"))
-    _slow: array[int] = field(default_factory=lambda: array("B"))
-    _names: array[int] = field(default_factory=lambda: array("q"))
+    _time: "array[float]" = field(default_factory=lambda: array("d"))
+    _slowdown: "array[float]" = field(default_factory=lambda: array("d"))
+    _word: "array[int]" = field(default_factory=lambda: array("B"))
+    _slow: "array[int]" = field(default_factory=lambda: array("B"))
+    _names: "array[int]" = field(default_factory=lambda: array("q"))
     _known: dict[tuple[str, str, str, str | None, str], int] = field(default_factory=dict)
     _last: dict[tuple[str, str], tuple[int, int, bool]] = field(default_factory=dict)
 

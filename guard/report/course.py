@@ -40,27 +40,36 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The sums of a time, and what guard's restarts in it threw away, in seconds and in seconds times nodes."""
+
+    span: Range
+    sums: Totals
+    lost: float
+    lost_nodes: float
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """What is kept of a job when its records have been read.
 
     Attributes:
-        sums: of the range. `days`: of each day, with the work lost in it.
+        whole: the range. `days`: each day of it.
         runs: mean step time of each run in which one is known.
         most: nodes.
+        lost_unknown: starts of which nobody tells how much work they threw away: those guard did not ask for.
         curve: times and step times to be drawn; NaN where none is known.
     """
 
     cluster: str
     job: str
-    sums: Totals
-    days: tuple[tuple[Range, Totals, float], ...]
+    whole: Part
+    days: tuple[Part, ...]
     runs: tuple[float, ...]
     most: int
     starts: tuple[float, ...]
     asked: tuple[float, ...]
     failures: tuple[Failure, ...]
-    lost_work: float
-    lost_nodes: float
     lost_unknown: int
     curve: tuple[Floats, Floats]
 
@@ -69,32 +78,32 @@ def course(
     name: tuple[str, str], known: Intervals, stopped: Stops, restarts: Sequence[Restart], span: Range
 ) -> Course:
     """A job's range, in sums: of the job of this cluster and ``name``, with guard's own restarts of it."""
-    failures = tuple(one for one in stopped.failures if span.holds(one.time))
+    starts = tuple(time for time in stopped.starts if span.holds(time))
+    asked = tuple(time for time in stopped.asked if span.holds(time))
     took = [one for one in restarts if one.took is not None and span.holds(one.took)]
     losses = [(one, _lost(one, known)) for one in took]
-    days = tuple(
-        (
-            day,
-            total(known, day.since, day.until),
-            sum(lost or 0.0 for one, lost in losses if day.holds(one.took or 0)),
-        )
-        for day in span.days()
-    )
-    untold = [one for one in failures if one.kind != "fault"]
     return Course(
         cluster=name[0],
         job=name[1],
-        sums=total(known, span.since, span.until),
-        days=days,
+        whole=_part(known, losses, span),
+        days=tuple(_part(known, losses, day) for day in span.days()),
         runs=tuple(_runs(known, stopped.starts, span)),
         most=int(known.nodes.max(initial=0)),
-        starts=tuple(time for time in stopped.starts if span.holds(time)),
-        asked=tuple(time for time in stopped.asked if span.holds(time)),
-        failures=failures,
-        lost_work=sum(lost or 0.0 for _, lost in losses),
-        lost_nodes=sum((lost or 0.0) * _nodes(one, known) for one, lost in losses),
-        lost_unknown=sum(lost is None for _, lost in losses) + _unattended(untold, took),
+        starts=starts,
+        asked=asked,
+        failures=tuple(one for one in stopped.failures if span.holds(one.time)),
+        lost_unknown=len(starts) - len(asked) + sum(lost is None for _, lost in losses),
         curve=_curve(known, span),
+    )
+
+
+def _part(known: Intervals, losses: Sequence[tuple[Restart, float | None]], span: Range) -> Part:
+    within = [(one, lost or 0.0) for one, lost in losses if one.took is not None and span.holds(one.took)]
+    return Part(
+        span,
+        total(known, span.since, span.until),
+        sum(lost for _, lost in within),
+        sum(lost * _nodes(one, known) for one, lost in within),
     )
 
 
@@ -102,22 +111,15 @@ def _lost(one: Restart, known: Intervals) -> float | None:
     """Seconds of an undisturbed job that a restart of guard threw away; None: the ledger does not tell."""
     if one.lost_work is None:
         return None
-    paced = known.start[np.isfinite(known.pace) & (known.start <= one.asked)]
-    if one.step_time is None or not len(paced):
+    baselines = known.baseline[np.isfinite(known.baseline) & (known.start <= one.asked)]
+    if not one.step_time or one.step_time < 0 or not len(baselines):
         return one.lost_work
-    last = int(np.searchsorted(known.start, paced[-1]))
-    baseline = float(known.pace[last] * known.step[last])
-    return one.lost_work * min(1.0, baseline / one.step_time)
+    return one.lost_work * min(1.0, float(baselines[-1]) / one.step_time)
 
 
 def _nodes(one: Restart, known: Intervals) -> float:
     place = max(int(np.searchsorted(known.start, one.asked, "right")) - 1, 0)
     return float(known.nodes[place]) if len(known.nodes) else 0.0
-
-
-def _unattended(failures: Iterable[Failure], took: Sequence[Restart]) -> int:
-    """Failures that no restart of guard ended within a day of them: what they lost stands nowhere."""
-    return sum(not any(0 <= (one.took or 0) - failure.time < DAY for one in took) for failure in failures)
 
 
 def _runs(known: Intervals, starts: Sequence[float], span: Range) -> Iterable[float]:

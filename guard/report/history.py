@@ -19,6 +19,7 @@ from guard.report.course import Course, Range, course
 from guard.report.intervals import intervals
 from guard.report.job_log import JobLog, UnbelievableError
 from guard.report.stops import stops
+from guard.report.stories import NotToldError
 from remediation.ledger import LedgerError
 from remediation.ledger import decode as decode_entry
 
@@ -30,10 +31,6 @@ _LATE = 3600.0
 _MOST_RECORDS = 20_000_000
 """Records of jobs in one partition: about 1.2 GB. A fleet's partition has a tenth of it in a quarter."""
 _PROGRESS_EVERY = 2000
-
-
-class TooMuchError(Exception):
-    """More than memory is to hold. The text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ def history(bus: Bus, wanted: Wanted, progress: Progress) -> History:
 
     Raises:
         BusError: the bus does not answer.
-        TooMuchError: the range holds more than memory should.
+        NotToldError: the range holds more than memory should.
     """
     reading = _Reading(wanted)
     told = _chronicle(bus, wanted, reading.read)
@@ -162,7 +159,7 @@ def _hear(message: Message, jobs: dict[tuple[str, str], JobLog], reading: _Readi
         reading.read.count_out(_place(message), error)
         return
     if reading.read.records > _MOST_RECORDS and sum(map(len, jobs.values())) > _MOST_RECORDS:
-        raise TooMuchError(
+        raise NotToldError(
             f"more than {_MOST_RECORDS:,} records of jobs in one partition: ask for a shorter time, "
             "for one cluster (--cluster), or for one job (guard report job JOB)"
         )

@@ -19,7 +19,7 @@ class Intervals:
     Attributes:
         start, end: of each.
         phase: a `Phase`; `ENDED` is the time between two attempts.
-        step: seconds of a step; NaN where not known.
+        step, baseline: seconds; NaN where not known.
         pace: baseline over step time, at most 1; NaN where not known, or where no steps are made.
         nodes: of the job. `accused`: which of `names`.
         first, last: between these the job is there. `last` is infinite where nobody has said that it ended.
@@ -29,6 +29,7 @@ class Intervals:
     end: Floats
     phase: NDArray[np.uint8]
     step: Floats
+    baseline: Floats
     pace: Floats
     nodes: Floats
     accused: NDArray[np.int64]
@@ -96,6 +97,7 @@ def intervals(said: Spoken, stale: float) -> Intervals:
         end[kept],
         said.phase[kept],
         np.where(running, said.step, np.nan)[kept],
+        said.baseline[kept],
         pace[kept],
         said.nodes[kept],
         said.accused[kept],

@@ -64,9 +64,9 @@ class Spoken:
 class JobLog:
     """Takes records of one job in any order."""
 
-    _columns: tuple[array[float], ...] = field(default_factory=lambda: tuple(array("d") for _ in range(5)))
-    _phase: array[int] = field(default_factory=lambda: array("B"))
-    _accused: array[int] = field(default_factory=lambda: array("q"))
+    _columns: "tuple[array[float], ...]" = field(default_factory=lambda: tuple(array("d") for _ in range(5)))
+    _phase: "array[int]" = field(default_factory=lambda: array("B"))
+    _accused: "array[int]" = field(default_factory=lambda: array("q"))
     _known: dict[tuple[str, ...], int] = field(default_factory=lambda: {(): 0})
 
     def __len__(self) -> int:

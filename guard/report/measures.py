@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from guard.report.between import Between, between
 from guard.report.costs import Costs
-from guard.report.course import Course
+from guard.report.course import Course, Part
 from guard.report.intervals import Totals
 
 HOUR = 3600.0
@@ -47,7 +47,7 @@ class JobMeasures(Struct, frozen=True, kw_only=True):
         nodes: the most that it had.
         step_time: mean over time. `run_spread`: of the means of its `runs`, standard deviation over mean.
         goodput: share of the time of which something is known in which progress was made that lasted.
-        lost_work: at restarts by guard. `lost_work_unknown`: stops of which nobody tells what they lost.
+        lost_work: at restarts by guard. `lost_work_unknown`: starts of which nobody tells.
         mttf: running time between failures.
         restarts: starts anew, `restarts_by_guard` among them.
     """
@@ -74,7 +74,7 @@ class JobMeasures(Struct, frozen=True, kw_only=True):
 
 def measured(one: Course, costs: Costs) -> JobMeasures:
     """The measures of a job."""
-    sums = one.sums
+    sums = one.whole.sums
     return JobMeasures(
         cluster=one.cluster,
         job=one.job,
@@ -83,9 +83,9 @@ def measured(one: Course, costs: Costs) -> JobMeasures:
         step_time=sums.step_time,
         runs=len(one.runs),
         run_spread=_spread(one.runs),
-        goodput=_share(sums.useful - one.lost_work, sums.known),
+        goodput=_of_time(one.whole),
         useful=sums.useful,
-        lost_work=one.lost_work,
+        lost_work=one.whole.lost,
         lost_work_unknown=one.lost_unknown,
         node_hours=sums.node_seconds / HOUR,
         stragglers=loss(costs.of(cluster=one.cluster, job=one.job)),
@@ -93,7 +93,7 @@ def measured(one: Course, costs: Costs) -> JobMeasures:
         mttf=between(len(one.failures), sums.running),
         restarts=len(one.starts),
         restarts_by_guard=len(one.asked),
-        days=tuple(Day(day.since, _share(part.useful - lost, part.known)) for day, part, lost in one.days),
+        days=tuple(Day(part.span.since, _of_time(part)) for part in one.days),
     )
 
 
@@ -113,13 +113,12 @@ class FleetMeasures(Struct, frozen=True, kw_only=True):
 
 def fleet(courses: Sequence[Course], costs: Costs) -> FleetMeasures:
     """The measures of several jobs."""
-    sums = sum((one.sums for one in courses), Totals())
+    sums = sum((one.whole.sums for one in courses), Totals())
     failures = sum(len(one.failures) for one in courses)
-    lost = sum(one.lost_nodes for one in courses)
     return FleetMeasures(
         jobs=len(courses),
         seconds=seconds(sums),
-        goodput=_share(sums.useful_nodes - lost, sums.node_seconds),
+        goodput=_of_nodes([one.whole for one in courses]),
         node_hours=sums.node_seconds / HOUR,
         stragglers=loss(costs),
         failures=failures,
@@ -131,17 +130,19 @@ def fleet(courses: Sequence[Course], costs: Costs) -> FleetMeasures:
 
 def fleet_days(courses: Sequence[Course]) -> tuple[Day, ...]:
     """Goodput of all jobs together by day; each job's time counts by its nodes."""
-    parts: dict[float, list[tuple[Totals, float]]] = {}
-    for one in courses:
-        for day, sums, lost in one.days:
-            parts.setdefault(day.since, []).append((sums, lost * one.most))
-    return tuple(
-        Day(
-            start,
-            _share(sum(sums.useful_nodes - lost for sums, lost in of), sum(sums.node_seconds for sums, _ in of)),
-        )
-        for start, of in sorted(parts.items())
-    )
+    parts: dict[float, list[Part]] = {}
+    for part in (day for one in courses for day in one.days):
+        parts.setdefault(part.span.since, []).append(part)
+    return tuple(Day(start, _of_nodes(of)) for start, of in sorted(parts.items()))
+
+
+def _of_nodes(parts: Sequence[Part]) -> float | None:
+    useful = sum(part.sums.useful_nodes - part.lost_nodes for part in parts)
+    return _share(useful, sum(part.sums.node_seconds for part in parts))
+
+
+def _of_time(part: Part) -> float | None:
+    return _share(part.sums.useful - part.lost, part.sums.known)
 
 
 def seconds(sums: Totals) -> Seconds:

@@ -4,6 +4,10 @@ import msgspec
 from msgspec import Struct
 
 
+class NotToldError(Exception):
+    """A question about a time that cannot be answered. The text says why, and what to do."""
+
+
 class Deed(Struct, frozen=True):
     """An act of guard, and how it ended; `result` None: it is under way, or nobody told."""
 
