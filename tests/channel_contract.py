@@ -143,10 +143,12 @@ class LifeContract:
             world.channel.send(notice, PATIENCE)
         assert world.incidents(notice.page) == 1
 
-    def test_a_page_whose_severity_changes_stays_one_incident(self, world):
+    def test_a_page_of_which_all_that_may_change_does_stays_one_incident(self, world):
         page = fresh()
-        world.channel.send(example(Kind.TRIGGER, page), PATIENCE)
-        world.channel.send(example(Kind.UPDATE, page, 2, severity=Severity.CRITICAL), PATIENCE)
+        world.channel.send(example(Kind.TRIGGER, page, instance=None), PATIENCE)
+        changes = {"severity": Severity.CRITICAL, "job": "vit", "team": "vision", "instance": "i-1"}
+        changes |= {"summary": "worse", "details": (), "approve": None, "incident": "inc-2", "runbook": "proposed"}
+        world.channel.send(example(Kind.UPDATE, page, 2, since=time.time() - 900, **changes), PATIENCE)
         assert world.incidents(page) == 1
 
     def test_two_pages_of_one_node_are_two_incidents(self, world):

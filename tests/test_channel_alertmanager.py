@@ -99,9 +99,6 @@ def test_what_people_get_of_a_real_one(real):
         "alertname": "GuardStraggler",
         "cluster": "trn-a",
         "node": "node-17",
-        "instance": "i-0abc",
-        "job": "llama_7b",
-        "team": "training",
         "page": notice.page,
         "severity": "warning",
         "env": "test",
@@ -109,6 +106,7 @@ def test_what_people_get_of_a_real_one(real):
     assert told["annotations"]["description"] == (
         "where: trn-a, node-17 (i-0abc)\ncost: 12 node-hours, 24 % of its speed"
     )
+    assert told["annotations"]["job"] == "llama_7b"
     assert told["annotations"]["approve"] == "guard approve inc-0a1b2c"
     assert told["generatorURL"] == notice.runbook_url
 

@@ -4,7 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from remediation.alerts.notice import Notice
@@ -111,3 +114,17 @@ def test_a_key_that_is_none_is_said_without_it(tmp_path, key):
     (tmp_path / "signing-key").write_text(key)
     with pytest.raises(SetupError, match="signing-key: expected whsec_ and the base64 of 24 to 64 bytes"):
         open_channel("tools", Webhook(url="https://tools.example.com/", secret_file=str(tmp_path / "signing-key")))
+
+
+def test_the_documentation_is_true(world):
+    text = (Path(__file__).parents[1] / "docs" / "channels.md").read_text("utf-8")
+    code, shown = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL)[1] for kind in ("python", "json"))
+    assert set(json.loads(shown)) == set(Notice.__struct_fields__)
+    names: dict = {}
+    exec(code, names)  # noqa: S102 - our own documentation
+    notice = msgspec.json.decode(shown, type=Notice)
+    world.channel.send(notice, PATIENCE)
+    headers, body = world.receiver.headers, msgspec.json.encode(notice)
+    assert names["verified"](headers, body, SIGNING_KEY)
+    assert not names["verified"](headers, body + b" ", SIGNING_KEY)
+    assert not names["verified"]({**headers, "webhook-timestamp": "1700000000"}, body, SIGNING_KEY)

@@ -1,7 +1,8 @@
 """Prometheus Alertmanager, API v2, every member of its cluster.
 
-The labels of an alert are its identity, so nothing that changes is a label. A page that stands is told again and
-again; one that is over is told with its end.
+The labels of an alert are its identity, so nothing that may change is one: a page's job does when its node gets
+another, with it the team, and its instance may become known later. A page that stands is told again and again; one
+that is over is told with its end.
 """
 
 import base64
@@ -138,9 +139,6 @@ def alert(notice: Notice, choice: Alertmanager, now: float) -> dict[str, Any]:
         "alertname": f"Guard{notice.about.value.capitalize()}",
         "cluster": notice.cluster,
         "node": notice.node,
-        "instance": notice.instance,
-        "job": notice.job,
-        "team": notice.team,
         "page": notice.page,
         "severity": notice.first_severity.value,
     }
@@ -148,6 +146,9 @@ def alert(notice: Notice, choice: Alertmanager, now: float) -> dict[str, Any]:
         "summary": notice.summary,
         "description": "\n".join(f"{detail.name}: {detail.text}" for detail in notice.details)[:_DESCRIPTION],
         "severity": notice.severity.value,
+        "instance": notice.instance,
+        "job": notice.job,
+        "team": notice.team,
         "approve": notice.approve,
         "look": notice.look,
         "runbook": f"guard runbook {notice.runbook}",
