@@ -84,6 +84,7 @@ def heard_of_member(state: State, page: Page, story: NodeStory, word: str, time:
 
 def _gather(state: State, name: str, pages: list[Page], policy: Paging, now: float) -> State:
     cluster = cluster_of(state, name)
+    pages = sorted(pages, key=lambda page: (page.node or "", page.key))
     limit = policy.storm.nodes
     lately = [time for time in cluster.lately if 0 <= now - time < policy.storm.within]
     many = len(lately) + len(pages) > limit
@@ -113,7 +114,7 @@ def _join(state: State, storm: Page, pages: list[Page], now: float) -> State:
     names = (*storm.story.names, *(page.node or "" for page in pages[:NAMES]))[:NAMES]
     grown = replace(storm.story, nodes=nodes, left=storm.story.left + len(members), names=names)
     since = min(storm.since, *(page.since for page in pages))
-    doubled = storm.first is None or nodes >= 2 * max(storm.story.news, 1)
+    doubled = storm.first is None or nodes >= max(2 * storm.story.news, 1)
     if doubled:
         changed = news(storm, now, since=since, story=replace(grown, news=nodes))
     else:
