@@ -88,6 +88,7 @@ class Intake:
         self.away: str | None = None
         self.failure: Exception | None = None
         self._quiet_since: float | None = None
+        self._caught_up = False
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
@@ -115,7 +116,7 @@ class Intake:
     @property
     def caught_up(self) -> bool:
         """Whether all that was there at the start has been read, as far as can be told."""
-        return self._quiet_since is not None and time.monotonic() - self._quiet_since > _QUIET
+        return self._caught_up
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread's end; whether it has ended. It is a daemon: a bus that hangs holds nobody."""
@@ -172,6 +173,8 @@ class Intake:
             self._quiet_since = None
         elif self._quiet_since is None:
             self._quiet_since = time.monotonic()
+        elif time.monotonic() - self._quiet_since > _QUIET:
+            self._caught_up = True
         if batch.reached:
             self._batches.put_nowait(batch)  # there is room: nobody else puts
 
@@ -224,6 +227,7 @@ class Intake:
             self._hand_over(self._batch(page, history=True))
         self._began = newest or max(time.time() - 3600.0, 0.0)  # an empty bus does not tell its time
         self._hand_over(Batch((), {}, history=True, began=self._began))
+        self._caught_up = True
 
     def _hand_over(self, batch: Batch) -> None:
         while not self._stop.is_set():
