@@ -68,7 +68,7 @@ def _records(batch: DefaultRecordBatch) -> Iterator[Record]:
         for _ in range(begin, batch.records_count):
             length, at = _varint(buffer, at)
             end = at + length
-            at += 1  # a byte of attributes: none are in use
+            _, at = _varint(buffer, at)  # attributes: none are in use
             later, at = _varint(buffer, at)
             number, at = _varint(buffer, at)
             size, at = _varint(buffer, at)
@@ -99,6 +99,7 @@ def _past_headers(buffer: bytes, at: int) -> int:
         size, at = _varint(buffer, at)
         if size < 0:
             raise ValueError("a header without a name")
+        buffer[at : at + size].decode()
         size, at = _varint(buffer, at + size)
         at += max(size, 0)
     return at
