@@ -231,7 +231,7 @@ class FaultContract:
         assert time.monotonic() - began < 2 * (TIMEOUT + _SPARE)
         answer.set()
         late = [one for one in threading.enumerate() if one not in before and one.name == "guard-request"]
-        assert late
+        assert len(late) == 1
         for thread in late:
             thread.join(PATIENCE)
         assert world.receiver.taken == []
@@ -267,6 +267,12 @@ class FaultContract:
             world.channel.send(example(), PATIENCE)
         assert not content or content.split("\n")[0] not in str(caught.value)
         assert world.receiver.requests == 0
+
+    def test_a_request_says_who_asks_and_wants_its_answer_as_it_is(self, world):
+        world.channel.send(example(), PATIENCE)
+        headers = world.receiver.headers
+        assert headers["user-agent"].startswith("guard")
+        assert (headers["accept-encoding"], headers["connection"]) == ("identity", "close")
 
     def test_what_is_hostile_arrives_as_text(self, world):
         world.channel.send(hostile(), PATIENCE)

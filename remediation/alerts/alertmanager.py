@@ -6,10 +6,11 @@ that is over is told with its end.
 """
 
 import base64
+import queue
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
@@ -61,7 +62,6 @@ class AlertmanagerChannel:
         self._choice, self._clock = choice, clock
         self._password = Secret(choice.password_file, environment) if choice.password_file else None
         self._members = [_Member(name, url) for url in choice.urls]
-        self._pool = ThreadPoolExecutor(len(self._members), thread_name_prefix="guard-alertmanager")
 
     @property
     def repeat(self) -> float | None:
@@ -74,15 +74,13 @@ class AlertmanagerChannel:
         body = msgspec.json.encode([entry])
         headers, secrets = self._authorization()
         end = _end(notice) if notice.kind is Kind.RESOLVE else None
-        asked = [
-            member.start(self._pool, partial(member.tell, body, headers, secrets, end, timeout))
-            for member in self._members
-        ]
-        _judge(asked, timeout)
+        results: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        for member in self._members:
+            member.start(partial(member.tell, body, headers, secrets, end, timeout), results)
+        _judge(results, len(self._members), timeout)
 
     def close(self) -> None:
         """See the protocol."""
-        self._pool.shutdown(wait=True)
         for member in self._members:
             member.close()
 
@@ -101,16 +99,16 @@ class _Member:
         self._url = checked(url.rstrip("/") + _PATH, f"page.channels.{name}.urls", plain=True)
         self._who = f"Alertmanager {name} ({place(url)})"
         self._sender = Sender(self._who)
-        self._last: Future[None] | None = None
+        self._busy = False
 
-    def start(self, pool: ThreadPoolExecutor, what: Callable[[], None]) -> Future[None]:
+    def start(self, what: Callable[[], None], results: "queue.SimpleQueue[Exception | None]") -> None:
         """Ask, unless it still hangs from the last time: what waits for it must not pile up."""
-        if self._last is not None and not self._last.done():
-            busy: Future[None] = Future()
-            busy.set_exception(UnavailableError(f"{self._who}: it has not answered the last alert yet"))
-            return busy
-        self._last = pool.submit(what)
-        return self._last
+        if self._busy:
+            results.put(UnavailableError(f"{self._who}: it has not answered the last alert yet"))
+            return
+        self._busy = True
+        # A daemon: whoever stops guard does not wait for what hangs.
+        threading.Thread(target=self._run, args=(what, results), name="guard-alertmanager", daemon=True).start()
 
     def tell(
         self,
@@ -129,7 +127,17 @@ class _Member:
             raise UnavailableError(f"{self._who}: its clock is behind ours by more than {_SKEW:.0f} s", behind + 1)
 
     def close(self) -> None:
+        """Give back what the client holds."""
         self._sender.close()
+
+    def _run(self, what: Callable[[], None], results: "queue.SimpleQueue[Exception | None]") -> None:
+        outcome: Exception | None = None
+        try:
+            what()
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            outcome = error
+        self._busy = False
+        results.put(outcome)
 
 
 def alert(notice: Notice, choice: Alertmanager, now: float) -> dict[str, Any]:
@@ -182,32 +190,34 @@ def _behind(answer: Answer, end: float) -> float:
         return 0.0
 
 
-def _judge(asked: list[Future[None]], timeout: float) -> None:
+def _judge(results: "queue.SimpleQueue[Exception | None]", count: int, timeout: float) -> None:
     """Wait until one has taken it, and a little for the others.
 
     Raises:
         ChannelError: none did.
     """
-    waiting = set(asked)
     end = time.monotonic() + timeout + 1
     taken = False
-    while waiting and (left := end - time.monotonic()) > 0:
-        done, waiting = wait(waiting, left, FIRST_COMPLETED)
-        if not taken and any(future.exception() is None for future in done):
+    errors: list[ChannelError] = []
+    for _ in range(count):
+        try:
+            error = results.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            break
+        if error is None:
+            end = end if taken else min(end, time.monotonic() + _PATIENCE)
             taken = True
-            end = min(end, time.monotonic() + _PATIENCE)
-    if taken:
-        return
-    errors = [error for future in asked if future.done() and (error := future.exception())]
-    for error in errors:
-        if not isinstance(error, ChannelError):
+        elif isinstance(error, ChannelError):
+            errors.append(error)
+        else:
             raise error
-    raise _worst([error for error in errors if isinstance(error, ChannelError)])
+    if not taken:
+        raise _worst(errors)
 
 
 def _worst(errors: list[ChannelError]) -> ChannelError:
     """Refused if all refuse; else again when the first may take it."""
-    text = "; ".join(str(error) for error in errors) or "no Alertmanager answered in time"
+    text = "; ".join(sorted(str(error) for error in errors)) or "no Alertmanager answered in time"
     if errors and all(isinstance(error, RefusedError) for error in errors):
         return RefusedError(text)
     waits = [error.retry_after for error in errors if isinstance(error, UnavailableError)]

@@ -75,7 +75,7 @@ class Sender:
         hush()
         self._who = who
         self._client = httpx.Client(
-            headers={"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+            headers={"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"},
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
         )
