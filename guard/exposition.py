@@ -14,7 +14,14 @@ from importlib import metadata
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Info, MetricsHandler, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Info,
+    MetricsHandler,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +31,12 @@ MOST = 8
 """Connections at once; what comes then is closed unanswered. A page is made for one or two scrapers."""
 _SILENCE = 5.0
 """Seconds until a client that sends or takes nothing is let go."""
+_LARGEST_PORT = 65535
 _LOOK = 1.0
 """Seconds between looks for connections that have lasted too long."""
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, of which Prometheus makes nothing
 
 
 class AddressError(OSError):
@@ -72,14 +83,12 @@ def serve(registry: CollectorRegistry, address: str, key: str) -> int:
     Raises:
         AddressError: nobody can listen there.
     """
-    host, _, port = address.rpartition(":")
     try:
-        found = socket.getaddrinfo(
-            host.removeprefix("[").removesuffix("]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        host, port = _parted(address)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, place = found[0]
         server = _Server(family, place, MetricsHandler.factory(registry))
-    except (OSError, OverflowError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         advice = "does another process of guard run here? Choose another address there, or null for none"
         raise AddressError(getattr(error, "errno", None), f"{key}: {address}: {reason}; {advice}") from error
@@ -129,6 +138,13 @@ class _Server(ThreadingMixIn, TCPServer):
     def _overdue(self) -> Iterator[socket.socket]:
         now = time.monotonic()
         yield from (request for request, until in self._open.items() if now > until)
+
+
+def _parted(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if int(port) > _LARGEST_PORT:  # the C library would take what is left of it
+        raise ValueError(f"expected a port up to {_LARGEST_PORT}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge
 from guard.exposition import Told, new_registry
 from guard.remediate.standing import Standing
 from remediation.ledger import Act, Alert, Denied, Record, Result
+from remediation.rails import RAILS
 from remediation.states import NodeState
 
 _STATES = [state for state in NodeState if state not in (NodeState.HEALTHY, NodeState.GONE)]
@@ -42,6 +43,9 @@ class Metrics:
             for result in Result:
                 self._acts.labels(act, result)
         self._denials = count("denials", "Denials written: a rail said no, and had not before", "act", "rail")
+        for rail in RAILS:
+            for act in sorted(rail.acts):
+                self._denials.labels(act, rail.name)
         self._alerts = count("alerts", "Alerts written to the ledger", "about", "severity")
         self._looks = count("observations", "Looks at the cluster", "result")
         self._orders = count("orders", "Operators' orders read", "result")
