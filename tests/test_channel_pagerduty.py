@@ -104,3 +104,9 @@ def test_a_key_is_not_sent_without_tls_to_another_machine(tmp_path):
     (tmp_path / "key").write_text(ROUTING_KEY)
     with pytest.raises(SetupError, match=r"page\.channels\.oncall\.url: expected https"):
         open_channel("oncall", PagerDuty(key_file=str(tmp_path / "key"), url="http://events.example.com"))
+
+
+def test_an_answer_for_another_key_is_no_success(world):
+    world.receiver.answer = lambda _: b'{"status": "success", "dedup_key": "another"}'
+    with pytest.raises(UnavailableError, match="another key"):
+        world.channel.send(example(), PATIENCE)
