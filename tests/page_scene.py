@@ -70,7 +70,7 @@ class Scene:
         self.configure()
 
     def configure(self) -> None:
-        self.config.write_text(yaml.safe_dump(self.document))
+        self.config.write_text(yaml.safe_dump(self.document, sort_keys=False))
 
     def secret(self, name: str, text: str) -> str:
         file = self.directory / f"{name}.secret"

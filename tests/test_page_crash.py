@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.needs("alertmanager"), pytest.mark.timeout(300)]
 AT_ONCE = 8
 """Scenes that are played at once: each waits more than it works."""
 CHOSEN = [(point, number) for point in POINTS for number in ((1, 2) if point in COMMITS else (1, 5, 11))]
-"""Four letters for each of four channels, two triggers and two resolves, in two commits at least: the first is among
-the triggers, the eleventh among the resolves."""
+"""Four letters for each of four channels, two triggers and two resolves, in two commits at least: the first is
+among the triggers, the eleventh among the resolves."""
 SEEDS = (11, 23, 42, 77)
 _LONGEST = 4.0
 
