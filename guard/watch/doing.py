@@ -16,7 +16,7 @@ def doing(durable: Durable, node: str) -> str:
 def _next(durable: Durable, incident: Incident) -> str:
     alive = [intent for intent in durable.alive.values() if intent.incident == incident.id]
     if alive:
-        return f", {alive[-1].act} under way"
+        return f", {alive[-1].act} runs"
     waiting = [one for one in durable.proposed.values() if one.incident == incident.id and one.mode == "approve"]
     if waiting:
         return f", waits for guard approve {plain(waiting[-1].intent)}"

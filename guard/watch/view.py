@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from detectors.plain import ago, moment, plain, seconds, share
@@ -203,14 +204,16 @@ def _node_table(fleet: Fleet, nodes: Sequence[Verdict], shown: slice, width: int
             _line(width, ("every node is ok", "green") if fleet.health.counts else ("no node is known", "dim"))
         ]
     first, some = shown.start, nodes[shown]
-    where = f" {first + 1}-{first + len(some)}" if len(some) < len(nodes) else ""
+    where = f" {first + 1}-{first + len(some)} of" if len(some) < len(nodes) else ""
+    title = f"NOT OK{where} {len(nodes):,}"
+    longest = max((cell_len(plain(said.node)) for said in some), default=0)
     columns = spread(
         (
-            Column(f"{len(nodes)} NODES NOT OK{where}", max(24, min(width // 4, 40))),
+            Column(title, max(len(title), min(longest, width // 4))),
             Column("STATUS", 9),
             Column("CAUSE", 8),
             Column("COSTS", 6, right=True),
-            Column("SINCE", 10, right=True),
+            Column("FOR", 7, right=True),
             Column("GUARD", 12),
         ),
         width,
@@ -225,7 +228,7 @@ def _node(fleet: Fleet, said: Verdict, now: float) -> list[Cell]:
         Cell(said.status.value, _STYLES.get(said.status, "")),
         Cell(said.cause.value if said.cause else "-"),
         Cell(share(said.slowdown)),
-        Cell(ago(said.since, now)),
+        Cell(ago(said.since, now).removesuffix(" ago")),
         Cell(about or "-", "" if about else "dim"),
     ]
 
