@@ -11,7 +11,8 @@ from guard.report.between import between
 from guard.report.course import Course, Range
 from guard.report.history import History
 from guard.report.measures import fleet, fleet_days, loss, measured
-from guard.report.ranged import SCHEMA, Accusations, IncidentsSummary, NodeMeasures, People, Ranged, Wait
+from guard.report.range_document import SCHEMA
+from guard.report.ranged import Accusations, IncidentsSummary, NodeMeasures, People, Ranged, Wait
 from guard.report.stories import Incident, Intervention, NotToldError
 
 _WORTH_SAYING = 0.01
@@ -40,7 +41,8 @@ def answer(told: History, asked: Question) -> Ranged:
     incidents = tuple(_priced(one, told) for one in told.chronicle.incidents if _asked_for(one, asked, span))
     people = tuple(one for one in told.chronicle.interventions if _by_people(one, asked, incidents, span))
     spoken = node is not None and bool((told.verdicts["node"] == node).any())
-    _require_something(told, asked, known=bool(courses or accused or incidents or spoken))
+    told_of = any(one.whole.sums.known or one.whole.sums.running for one in courses)
+    _require_something(told, asked, known=told_of or bool(accused or incidents or spoken))
     return Ranged(
         schema=SCHEMA,
         about=asked.about,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _INK = "#010203"
 """Stands for the page's own colour of text, which is another one in the dark."""
-_COLOURS = ("#4c78a8", "#e45756", "#54a24b", "#b279a2", "#f58518", "#72b7b2")
+_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#72b7b2", "#9d755d")
 _BAD = "#e45756"
 _CURVES = len(_COLOURS)
 _BARS = 9
@@ -96,7 +96,7 @@ def _steps(axes: "Axes", report: Ranged, drawn: Sequence[Course]) -> None:
             axes.axvline(float(_moments([incident.opened])[0]), color=_BAD, linewidth=0.8, alpha=0.5)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("seconds")
-    axes.legend(frameon=False, fontsize=8, loc="lower left", ncols=3)
+    axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     _by_time(axes, report)
 
 

@@ -6,8 +6,6 @@ from guard.report.between import Between
 from guard.report.measures import Day, FleetMeasures, JobMeasures, Loss
 from guard.report.stories import Incident
 
-SCHEMA = "guard.report-range/1"
-
 
 class Wait(Struct, frozen=True):
     """How long something took, over `count` incidents; seconds. None: it never happened."""
