@@ -133,7 +133,7 @@ class Scene:
         """End the newest one; how long it took, in seconds."""
         began = time.monotonic()
         self.processes[-1].send_signal(signal.SIGTERM)
-        self.processes[-1].wait(20)
+        assert self.processes[-1].wait(20) == 0, self.log()
         return time.monotonic() - began
 
     def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -251,6 +251,7 @@ ALL = set(Topic)
             {Topic.TELEMETRY, Topic.VERDICTS, Topic.STATE, Topic.CONTROL, Topic.LEDGER},
             {Topic.LEDGER, Topic.DEADLETTER},
         ),
+        (Role.PAGER, {Topic.VERDICTS, Topic.STATE, Topic.CONTROL, Topic.LEDGER}, set()),
         (Role.READER, ALL, set()),
         (Role.OPERATOR, ALL, {Topic.CONTROL}),
     ],
@@ -275,3 +276,10 @@ def test_the_detector_joins_its_group_and_an_agent_does_not(roles):
     assert joins(Role.DETECTOR)
     with pytest.raises(BusError, match="not allowed"):
         joins(Role.AGENT)
+
+
+def test_the_pager_may_ask_whether_telemetry_and_snapshots_come_that_it_may_not_read(roles):
+    with roles.bus(Role.AGENT) as bus:
+        bus.publish([Outgoing(Topic.TELEMETRY, "k", b"x")], 10)
+    with roles.bus(Role.PAGER) as bus:
+        assert Topic.TELEMETRY in bus.taken([Topic.TELEMETRY, Topic.SNAPSHOTS], 0.0)

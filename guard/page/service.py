@@ -126,7 +126,7 @@ class PageService:
             for sender in senders:
                 if told:
                     sender.wake()
-                if not sender.alive:
+                if not sender.alive and not self._stop.is_set():
                     raise RuntimeError(f"channel {sender.name} ended")
             if clock >= self._show_at:
                 self._show_at = clock + _SHOW

@@ -49,6 +49,7 @@ _PATTERNS = {
 _OPERATIONS = {
     Operation.READ: ACLOperation.READ,
     Operation.WRITE: ACLOperation.WRITE,
+    Operation.DESCRIBE: ACLOperation.DESCRIBE,
     Operation.IDEMPOTENT_WRITE: ACLOperation.IDEMPOTENT_WRITE,
 }
 

@@ -9,7 +9,7 @@ from tools.kafka.certificates import Authority, Identity
 
 ADMINISTRATOR = "administrator"
 """May do everything, by certificate and by password."""
-ROLES = ("agent", "detector", "remediator", "reader", "operator")
+ROLES = ("agent", "detector", "remediator", "pager", "reader", "operator")
 
 
 class Security:
