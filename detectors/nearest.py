@@ -34,7 +34,7 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
         alike = nlargest(_COMPARED, every, key=lambda one: _alike(one, given))
         alike += nlargest(_COMPARED, every, key=lambda one: _alike(one[::-1], behind))
         every = sorted(set(alike))
-    return [plain(one) for one in get_close_matches(given, every, n=most, cutoff=0.6)]
+    return [plain(one) for one in get_close_matches(given, every, n=most, cutoff=0.5)]
 
 
 def _alike(one: str, other: str) -> int:
