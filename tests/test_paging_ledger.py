@@ -130,6 +130,7 @@ def test_an_alert_after_its_incident_opens_a_page_that_ends_with_the_job():
     it.told(100, moved(100, "healthy", before="draining"))
     (page,) = it.told(200, alert(200, "unverified"))
     assert (page.kind, page.runbook, page.node) == (Kind.TRIGGER, "unverified", NODE)
+    it.restart()
     assert it.told(250, job(190, "normal")) == []
     assert it.kinds(300, job(300, "normal")) == [Kind.RESOLVE]
 
@@ -138,6 +139,8 @@ def test_an_alert_of_an_unknown_incident_is_a_page_until_that_is_closed():
     it = Pager()
     (page,) = it.told(0, alert(0, "repair", incident="inc-9"))
     assert (page.kind, page.runbook) == (Kind.TRIGGER, "repair")
+    (page,) = it.told(30, alert(30, "refused", incident="inc-9", severity="critical"))
+    assert (page.kind, page.runbook, page.severity) == (Kind.UPDATE, "refused", Severity.CRITICAL)
     assert it.kinds(60, moved(60, "healthy", incident="inc-9")) == [Kind.RESOLVE]
 
 

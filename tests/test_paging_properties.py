@@ -139,7 +139,11 @@ happenings = st.one_of(
     alerts, clearings, denials, orders, rejections, looks, tries, storms,
 )  # fmt: skip
 DUE = "due"
-courses = st.lists(st.tuples(st.floats(0, 60), happenings | st.just(DUE)), max_size=60)
+pauses = st.sampled_from([0.0, 1.0, 5.0, 30.0]) | st.floats(0, 60)
+# Every other moment asks what is due.
+courses = st.lists(st.tuples(pauses, st.booleans(), happenings), max_size=40).map(
+    lambda course: [(pause, DUE if asked else thing) for pause, asked, thing in course]
+)
 policies = st.builds(
     Paging,
     gather=st.sampled_from([0.0, 10.0]),

@@ -92,6 +92,23 @@ def test_routes_follow_the_hours_and_whom_was_told_hears_the_end():
     assert [letter.channel for letter in it.all_due(AT_SIX + 11)] == ["day", "night"]
 
 
+def test_a_page_that_is_over_is_told_nobody_who_did_not_hear_of_it():
+    it = Pager(
+        policy=Paging(routes=[Route(["day"], hours=[AFTERNOON]), Route(["night"])]), channels=("day", "night")
+    )
+    it.told(0, accusation(0))
+    it.hear(AT_SIX - 30, verdict(AT_SIX - 30))
+    assert [(letter.channel, letter.notice.kind) for letter in it.all_due(AT_SIX)] == [("day", Kind.RESOLVE)]
+
+
+def test_nodes_that_were_well_before_maintenance_ended_make_no_storm():
+    it = Pager(policy=Paging(maintenance=[Quiet([AFTERNOON])]))
+    for number in range(8):
+        it.told(number * 60, accusation(number * 60, node=f"n{number}"))
+    it.told(900, *[verdict(900, node=f"n{number}") for number in range(6)])
+    assert [page.about for page in it.due(AT_SIX)] == ["straggler", "straggler"]
+
+
 def test_in_maintenance_a_new_page_waits_for_the_end_and_what_is_over_by_then_is_not_told():
     it = Pager(policy=Paging(maintenance=[Quiet([AFTERNOON], clusters=["use*"])]))
     it.hear(0, accusation(0), accusation(0, node="n2"))

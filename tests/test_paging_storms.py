@@ -5,7 +5,7 @@ import time
 from detectors.verdict import Severity
 from remediation.alerts.notice import About, Kind
 from remediation.ledger import Act, Proposed
-from remediation.paging import pager
+from remediation.paging import pager, pages, storms
 from remediation.paging.policy import Paging, Storm
 from tests.paging import START, Pager, accusation, alert, breaker, detail, moved, opened, record, verdict
 
@@ -39,8 +39,9 @@ def test_those_told_before_live_on_as_they_are():
     it = stormy()
     it.told(0, *accuse(0, nodes(0, 4)))
     (page,) = it.told(100, *accuse(100, nodes(4, 8)))
-    assert (
-        page.summary == "storm in use1: 4 nodes are accused more, after 4, so many at once that they are one page"
+    assert page.summary == (
+        "storm in use1: 4 more nodes are accused after 4 with pages of their own,"
+        " so many at once that they are one page"
     )
     (ended,) = it.told(200, verdict(200, node="n0"))
     assert (ended.kind, ended.about) == (Kind.RESOLVE, About.STRAGGLER)
@@ -132,6 +133,22 @@ def test_the_whole_fleet_at_once_is_one_page_soon():
     assert (page.page, end.kind) == (end.page, Kind.RESOLVE)
     assert time.process_time() - begun < 10
     assert it.state.pages.size == it.state.restless.size == 0
+
+
+def test_with_too_many_pages_of_single_nodes_new_ones_are_told_as_one(monkeypatch):
+    monkeypatch.setattr(storms, "PAGES", 3)
+    it = stormy(1000)
+    assert [page.about for page in it.told(0, *accuse(0, nodes(0, 3)))] == ["straggler"] * 3
+    assert [page.about for page in it.told(60, *accuse(60, nodes(3, 5)))] == ["storm"]
+
+
+def test_troubles_that_cannot_be_kept_are_counted_and_said(monkeypatch):
+    monkeypatch.setattr(pages, "LIMIT", 3)
+    told = stormy(1000).told(0, *accuse(0, nodes(0, 4)), opened(1, incident="inc-9", node="n9"))
+    assert sorted(page.about for page in told) == ["blind", "straggler", "straggler", "straggler"]
+    blind = next(page for page in told if page.about is About.BLIND)
+    assert blind.summary == "the pager has more troubles than it can keep: some are told nobody"
+    assert detail(blind, "reason").startswith("2 troubles could not be kept")
 
 
 def test_nodes_that_are_well_cost_nothing():

@@ -60,8 +60,10 @@ def incident_closed(state: State, record: Moved) -> State:
 def _over(state: State, name: str, time: float, reason: str) -> State:
     key = state.alerts.get(name)
     page = state.pages.get(key) if key is not None else None
-    state = replace(state, alerts=state.alerts.drop(name))
-    return state if page is None else ended(state, page, time, reason[:LONGEST])
+    if page is None:
+        return replace(state, alerts=state.alerts.drop(name))
+    names = [other for other, its in state.alerts.items() if its == key]
+    return ended(replace(state, alerts=state.alerts.changed({}, names)), page, time, reason[:LONGEST])
 
 
 def _news(state: State, page: Page, story: NodeStory, record: Alert) -> State:
@@ -108,9 +110,11 @@ def _node(state: State, record: Alert) -> str:
 
 
 def _own(state: State, record: Alert, policy: Paging, now: float) -> State:
-    known = state.alerts.get(record.id)
-    if known is not None and state.pages.get(known) is not None:
+    if state.alerts.get(record.id) is not None:
         return state
+    beside = state.pages.get(state.alerts.get(_incident(record.incident or "")) or "")
+    if beside is not None and record.about not in _OWN:
+        return _more(state, beside, record)
     if not room(state):
         return lost(state)
     about = _OWN.get(record.about, About.FAULT)
@@ -134,6 +138,16 @@ def _own(state: State, record: Alert, policy: Paging, now: float) -> State:
     if record.incident and record.about not in _OWN:
         alerts = alerts.put(_incident(record.incident), page.key)
     return kept(replace(state, alerts=alerts), owned(policy, page))
+
+
+def _more(state: State, page: Page, record: Alert) -> State:
+    """The state after one more alert of an incident that is not known but by its alerts."""
+    word, story = (
+        _word(record.about, page.about),
+        WordStory(subject=record.subject[:LONGEST], text=record.text[:LONGEST]),
+    )
+    changed = news(page, record.time, severity=severity_of(record.severity), word=word, story=story)
+    return kept(replace(state, alerts=state.alerts.put(record.id, page.key)), changed, page)
 
 
 def _incident(name: str) -> str:

@@ -13,7 +13,18 @@ from remediation.paging import ledger_alerts, storms
 from remediation.paging.events import Entered
 from remediation.paging.ledger_deeds import STEPS
 from remediation.paging.nodes import close, opened
-from remediation.paging.pages import LONGEST, cluster_of, kept, news, node_page, owned, severity_of, with_cluster
+from remediation.paging.pages import (
+    LONGEST,
+    cluster_of,
+    kept,
+    lost,
+    news,
+    node_page,
+    owned,
+    room,
+    severity_of,
+    with_cluster,
+)
 from remediation.paging.policy import Paging
 from remediation.paging.state import NodeStory, Page, State, place
 
@@ -89,8 +100,12 @@ def _open(state: State, record: Opened, policy: Paging, now: float) -> State:
             return state  # another machine has the name by now
         state = close(state, page, record.time, f"replaced by {plain(instance)}")
     end = state.ended.get(where)
+    if not room(state):
+        return lost(state)
     state = replace(state, incidents=state.incidents.put(incident, where))
     if end is not None and end.instance == instance and record.time <= end.time:
+        if end.incident is not None:
+            state = replace(state, incidents=state.incidents.drop(end.incident))
         heard = replace(end, incident=incident, open=True)
         return replace(state, ended=state.ended.put(where, heard))
     story = NodeStory(

@@ -91,7 +91,7 @@ def _gather(state: State, name: str, pages: list[Page], policy: Paging, now: flo
     times = (*lately, *[now] * len(pages))[-limit - 1 :]
     state = with_cluster(state, name, lately=times)
     storm = state.pages.get(cluster.storm) if cluster.storm is not None else None
-    if not many and not (storm is not None and cluster.tripped) and not _crowded(state, len(pages)):
+    if not many and not (storm is not None and cluster.tripped) and not _crowded(state):
         return state
     if storm is None:
         storm = _page(name, now, f"{name}:{pages[0].key}", ready=now)
@@ -159,7 +159,7 @@ def _calm(state: State, name: str, time: float) -> State:
     return ended(state, storm, time, "none of its nodes is in trouble, and no breaker is tripped")
 
 
-def _crowded(state: State, more: int) -> bool:
+def _crowded(state: State) -> bool:
     storms = (state.pages.get(cluster.storm) for cluster in state.clusters.values() if cluster.storm is not None)
     members = sum(page.story.left for page in storms if page is not None and isinstance(page.story, StormStory))
-    return state.pages.size - members + more > PAGES
+    return state.pages.size - members > PAGES

@@ -109,9 +109,10 @@ def _of_storm(page: Page, story: StormStory) -> str:
     cluster = _short(page.cluster)
     if not story.nodes:
         return f"storm in {cluster}: guard's breaker has tripped"
-    nodes = "1 node is" if story.nodes == 1 else f"{story.nodes} nodes are"
-    more = f" more, after {story.before}" if story.before else ""
-    return f"storm in {cluster}: {nodes} accused{more}, so many at once that they are one page"
+    more = " more" if story.before else ""
+    nodes = f"1{more} node is" if story.nodes == 1 else f"{story.nodes}{more} nodes are"
+    after = f" after {story.before} with pages of their own" if story.before else ""
+    return f"storm in {cluster}: {nodes} accused{after}, so many at once that they are one page"
 
 
 def _of_silent(page: Page, story: SilentStory) -> str:
