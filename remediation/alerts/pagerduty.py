@@ -133,10 +133,11 @@ def event(notice: Notice) -> tuple[str, dict[str, Any]]:
             return "resolve", {}
     payload = {
         "summary": notice.summary[:_SUMMARY],
-        "source": notice.instance or notice.node or notice.job or notice.cluster,
+        # A page about guard itself, that it is blind say, is of no cluster; and a source must be named.
+        "source": notice.instance or notice.node or notice.job or notice.cluster or "guard",
         "severity": notice.severity.value,
         "timestamp": iso(notice.time),
-        "component": notice.node or notice.job or notice.cluster,
+        "component": notice.node or notice.job or notice.cluster or "guard",
         "group": notice.cluster,
         "class": notice.about.value,
         "custom_details": _details(notice),
