@@ -51,10 +51,11 @@ def test_the_same_on_real_brokers(tmp_path, kafka, prefix):
     with scene(tmp_path, f"kafka://{kafka.bootstrap}", prefix) as it, alive(it, Topic.TELEMETRY, Topic.SNAPSHOTS):
         goes_through(it)
         it.say(accused("n3", time.time()))
+        time.sleep(0.2)  # an incident that lasts
         it.say(well("n3"))
         it.start()
         it.say(accused("n4", time.time()))
-        it.until(lambda: len(it.pages()) >= 3)
+        it.until(lambda: sorted(it.pages().values()) == [["trigger"], *[["trigger", "resolve"]] * 3])
         it.until(lambda: it.heart.taken != [])
         assert it.stop() < 2.0
 
@@ -153,6 +154,8 @@ def goes_blind_and_sees_again(it, source, away, back):
     it.until(lambda: len(blind(it, "resolve")) == 1)
     it.heart.wait(lambda taken: len(taken) > beats)
     assert len(blind(it, "trigger")) == 1
+    it.until(lambda: it.pages() == {key: ["trigger", "resolve"] for key in {one.key for one in it.hook.taken}})
+    assert all(receiver.problems == [] for receiver in it.receivers)
 
 
 @pytest.mark.parametrize(
