@@ -16,8 +16,15 @@ ROOT = Path(__file__).parents[1]
 GUIDES = ("operating", "security", "glossary")
 """Pages whose commands are held against the commands that there are."""
 STAND_INS = {
-    **{"NODE": "n1", "JOB": "train", "INTENT": "0a", "CHANNEL": "oncall", "ROLE": "agent", "NAME": "storm"},
-    **{"FILE": "/dev/null", "KEY": "guard-node-0", "POSITION": "0:17"},
+    "NODE": "n1",
+    "JOB": "train",
+    "INTENT": "0a",
+    "CHANNEL": "oncall",
+    "ROLE": "agent",
+    "NAME": "storm",
+    "FILE": "/dev/null",
+    "KEY": "guard-node-0",
+    "POSITION": "0:17",
 }
 
 

@@ -101,6 +101,15 @@ class TestOptions:
             shown.output.split()
         )
 
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_help_fits_eighty_columns_and_cuts_nothing(self, name):
+        command = root._load(name)
+        for words in ([name], *([name, inner] for inner in getattr(command, "commands", {}))):
+            shown = CliRunner().invoke(root.guard, [*words, "--help"], env={"COLUMNS": "80"}).output
+            assert max(map(len, shown.splitlines())) <= 80
+            assert not [line for line in shown.splitlines()[1:] if line.endswith("...")]
+            assert "RANGE" not in shown
+
     def test_they_mean_the_same_on_both_sides(self, tmp_path):
         file = tmp_path / "guard.yaml"
         file.write_text("cluster: west\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guard.commands import Session
+from guard.commands.global_options import inform
 from guard.commands.screen import screen
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def command() -> None:
     """Measure how well detection detects, on simulated jobs."""
 
 
-@command.command()
+@command.command(short_help="Run our detector and others' methods on the same cases.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help=f"Suites; {', '.join(_SUITES)} by default.")
 @click.option("--cases", type=click.IntRange(min=1), default=1000, show_default=True, help="Cases of each suite.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all cases.")
@@ -116,7 +117,7 @@ def detection(
         _show(measured.tables)
 
 
-@command.command()
+@command.command(short_help="Watch fleets in which nobody is at fault.")
 @click.option(
     "--days",
     type=click.FloatRange(min=0),
@@ -159,7 +160,7 @@ def _draw(out: Path, measured: "Measured") -> None:
         return
     first = next(iter(measured.groups.values()))
     for path in draw(out, measured.outcomes, first):
-        click.echo(path, err=True)
+        inform(str(path))
 
 
 def _put(page: Path, measured: "Measured") -> None:

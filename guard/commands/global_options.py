@@ -31,7 +31,13 @@ def options(*, hidden: bool) -> list[click.Parameter]:
 
 
 def add(command: click.Command) -> click.Command:
-    """Give them to a command, and to those in it. What it has under the same name stays."""
+    """Give them to a command, and to those in it. What it has under the same name stays.
+
+    Numbers are called N in its help, where click would say INTEGER RANGE beside the range.
+    """
+    for parameter in command.params:
+        if isinstance(parameter.type, click.IntRange | click.FloatRange):
+            parameter.metavar = parameter.metavar or "N"
     taken = {name for parameter in command.params for name in parameter.opts}
     command.params += [option for option in options(hidden=True) if not taken & set(option.opts)]
     command.epilog = command.epilog or HINT

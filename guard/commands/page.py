@@ -77,7 +77,7 @@ def _serve(session: Session, metrics: str | None) -> None:
         os._exit(0)
 
 
-@command.command()
+@command.command(short_help="Send each CHANNEL a page without trouble, and its resolve.")
 @click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, guard.page-test/1.")
 @click.pass_obj

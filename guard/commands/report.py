@@ -117,7 +117,7 @@ def job(session: Session, /, name: str, **options: Any) -> None:
     _report(session, lambda state, now, stale: job_health(state, name, now, stale, chosen.cluster), chosen)
 
 
-@command.command()
+@command.command(short_help="Show everything that is said of one node.")
 @click.argument("name", metavar="NODE")
 @_options
 @click.pass_obj
@@ -130,7 +130,7 @@ def node(session: Session, /, name: str, **options: Any) -> None:
     _report(session, lambda state, now, stale: node_health(state, name, now, stale, chosen.cluster), chosen)
 
 
-@command.command()
+@command.command(short_help="Show every incident of a time, and what it cost.")
 @_options
 @click.pass_obj
 def incidents(session: Session, /, **options: Any) -> None:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from guard.commands import Session
+from guard.commands.global_options import inform
 from guard.commands.screen import screen
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def command() -> None:
     """Try policies on time that is simulated."""
 
 
-@command.command()
+@command.command(short_help="Let a month of a large job pass, with and without guard.")
 @click.option("--nodes", type=click.IntRange(4, 62_500), default=1024, show_default=True, help="Of the job.")
 @click.option(
     "--spares", type=click.IntRange(0, 62_500), default=48, show_default=True, help="Idle nodes beside it."
@@ -145,7 +146,7 @@ def _draw(path: Path, simulated: "Simulated") -> None:
     except ModuleNotFoundError as error:
         click.echo(f"guard simulate: no picture without {error.name}: pip install 'trn-guard[bench]'", err=True)
         return
-    click.echo(draw(path, simulated.months), err=True)
+    inform(str(draw(path, simulated.months)))
 
 
 def _put(page: Path, simulated: "Simulated") -> None:

@@ -12,6 +12,7 @@ from detectors.plain import plain
 from guard.bus import BusError
 from guard.bus.kafka_credentials import Credentials
 from guard.commands import Session
+from guard.commands.global_options import inform
 from guard.commands.screen import screen
 from guard.progress_bar import progress
 from guard.topics.acls import Acl, Role, acls, commands
@@ -86,7 +87,7 @@ def apply(session: Session, yes: bool, allow_loss: bool) -> None:
     sys.exit(1 if found.differs else 0)
 
 
-@command.command(name="acls")
+@command.command(name="acls", short_help="Show the least that each role needs.")
 @click.option(
     "--role",
     required=True,
@@ -116,7 +117,7 @@ def acls_(
     applies: bool,
     yes: bool,
 ) -> None:
-    """Show the least that each role needs, as commands for Kafka's own kafka-acls.sh."""
+    """Show the least that each role needs, as commands for Kafka's kafka-acls.sh."""
     if ":" not in principal or not principal.isprintable():
         raise click.BadParameter(f"{principal!r}: expected User:NAME", param_hint="--principal")
     servers = _servers(session)
@@ -150,7 +151,7 @@ def _apply_acls(session: Session, allowed: list[Acl], yes: bool) -> None:
         sys.exit(1)
     with _brokers(session) as brokers:
         brokers.allow(allowed)
-    click.echo(f"added {len(allowed)} permissions", err=True)
+    inform(f"added {len(allowed)} permissions")
 
 
 def _agreed(question: str) -> bool:
