@@ -2,7 +2,6 @@
 
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,19 +11,17 @@ from detectors.plain import plain
 from guard.bus import BusError, open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
+from guard.progress_bar import progress
 from guard.report.stories import NotToldError
 from guard.whole_file import output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from guard.report.course import Course
-    from guard.report.history import History, Progress
+    from guard.report.history import History
     from guard.report.ranged import Ranged
 
-_PATIENCE = 2.0
-"""Seconds before a bar is shown."""
-_REFRESH = 0.2
 _UNANSWERED = 2
 
 
@@ -82,8 +79,8 @@ def _read(session: Session, asked: Asked, until: float, now: float) -> "tuple[Hi
     config = session.config
     job = asked.name if asked.about == "job" else None
     wanted = Wanted(Range(asked.since, until), config.report.stale_after, asked.cluster, job)
-    with open_bus(config.bus, config.kafka) as bus, _bar() as progress:
-        told = history(bus, wanted, progress)
+    with open_bus(config.bus, config.kafka) as bus, progress("reading") as bar:
+        told = history(bus, wanted, lambda share, records: bar(records, records / share if share else None))
     return told, answer(told, Question(asked.about, asked.name, now))
 
 
@@ -118,31 +115,3 @@ def _give_up(asked: Asked, reason: str, now: float) -> NoReturn:
         click.echo(range_unanswered(reason, now))
     click.echo(f"guard report: {plain(reason)}", err=True)
     sys.exit(_UNANSWERED)
-
-
-@contextmanager
-def _bar() -> "Iterator[Progress]":
-    """A bar on a terminal's stderr, once reading has taken longer than a moment."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.console import Console  # noqa: PLC0415  (an extra)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("reading", total=1.0)
-    began = last = time.monotonic()
-
-    def show(share: float, records: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - began > _PATIENCE and now - last > _REFRESH:
-            last = now
-            bar.start()
-            bar.update(task, completed=share, description=f"{records:,} records read")
-
-    try:
-        yield show
-    finally:
-        bar.stop()
