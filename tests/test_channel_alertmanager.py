@@ -10,6 +10,7 @@ from remediation.alerts.notice import Kind
 from remediation.alerts.opening import open_channel
 from remediation.alerts.protocol import RefusedError, SetupError, UnavailableError
 from remediation.alerts.settings import Alertmanager
+from tests import pager_schemas as schemas
 from tests.channel_contract import PATIENCE, FaultContract, FaultWorld, LifeContract, World, example, fresh
 from tests.pager_receivers import AlertmanagerReceiver, Fault
 
@@ -209,6 +210,16 @@ def test_the_password_is_sent_and_the_new_one_after_a_rotation(world):
         sent = world.receiver.headers["authorization"]
         world.rotate()
     assert sent == "Basic Z3VhcmQ6c2Vjb25k"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_what_somebody_can_set_right_there_is_tried_again(world, status):
+    def refuse(headers, body):
+        raise schemas.WrongError(status, f"not {PASSWORD}")
+
+    world.receiver.examine = refuse
+    with pytest.raises(UnavailableError, match=rf"it answered {status}: not \(secret\)$"):
+        world.channel.send(example(), PATIENCE)
 
 
 def test_a_page_of_somebody_else_is_no_success(world):

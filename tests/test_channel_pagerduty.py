@@ -5,8 +5,9 @@ import pytest
 from detectors.verdict import Severity
 from remediation.alerts.notice import Kind
 from remediation.alerts.opening import open_channel
-from remediation.alerts.protocol import SetupError, UnavailableError
+from remediation.alerts.protocol import RefusedError, SetupError, UnavailableError
 from remediation.alerts.settings import PagerDuty
+from tests import pager_schemas as schemas
 from tests.channel_contract import PATIENCE, FaultContract, FaultWorld, LifeContract, example, fresh
 from tests.pager_receivers import ROUTING_KEY, Fault, PagerDutyReceiver
 
@@ -109,4 +110,13 @@ def test_a_key_is_not_sent_without_tls_to_another_machine(tmp_path):
 def test_an_answer_for_another_key_is_no_success(world):
     world.receiver.answer = lambda _: b'{"status": "success", "dedup_key": "another"}'
     with pytest.raises(UnavailableError, match="another key"):
+        world.channel.send(example(), PATIENCE)
+
+
+def test_a_key_that_comes_back_is_not_said(world):
+    def refuse(headers, body):
+        raise schemas.WrongError(400, f"no service has the key {ROUTING_KEY}")
+
+    world.receiver.examine = refuse
+    with pytest.raises(RefusedError, match=r"no service has the key \(secret\)$"):
         world.channel.send(example(), PATIENCE)

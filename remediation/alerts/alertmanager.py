@@ -93,20 +93,15 @@ class AlertmanagerChannel:
 
 
 class _Member:
-    """One Alertmanager, asked by one thread at a time."""
+    """One Alertmanager, asked from a thread of its own."""
 
     def __init__(self, name: str, url: str) -> None:
         self._url = checked(url.rstrip("/") + _PATH, f"page.channels.{name}.urls", plain=True)
         self._who = f"Alertmanager {name} ({place(url)})"
         self._sender = Sender(self._who)
-        self._busy = False
 
     def start(self, what: Callable[[], None], results: "queue.SimpleQueue[Exception | None]") -> None:
-        """Ask, unless it still hangs from the last time: what waits for it must not pile up."""
-        if self._busy:
-            results.put(UnavailableError(f"{self._who}: it has not answered the last alert yet"))
-            return
-        self._busy = True
+        """Ask. Where the last request still hangs, that is an error at once: nothing piles up."""
         # A daemon: whoever stops guard does not wait for what hangs.
         threading.Thread(target=self._run, args=(what, results), name="guard-alertmanager", daemon=True).start()
 
@@ -136,7 +131,6 @@ class _Member:
             what()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             outcome = error
-        self._busy = False
         results.put(outcome)
 
 

@@ -107,9 +107,9 @@ class Sender:
         """
         try:
             if self._attempt is not None and self._attempt.running:
-                raise UnavailableError("the last request still waits for a name or a connection")
-            self._attempt = Attempt(lambda attempt: self._ask(attempt, url, body, headers, timeout))
-            answer = self._attempt.result(timeout)
+                raise UnavailableError("the last request to it has not ended yet")
+            attempt = self._attempt = Attempt(lambda one: self._ask(one, url, body, headers, timeout))
+            answer = attempt.result(timeout)
             check(answer, secrets, refusals)
         except ChannelError as error:
             raise named(self._who, error) from None

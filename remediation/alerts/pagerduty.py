@@ -49,7 +49,7 @@ class PagerDutyChannel:
         """See the protocol."""
         try:
             if self._attempt is not None and self._attempt.running:
-                raise UnavailableError("the last request still waits for a name or a connection")
+                raise UnavailableError("the last request to it has not ended yet")
             self._client.prepare(self._key.read(), timeout)
             action, properties = event(notice)
             self._attempt = Attempt(lambda attempt: self._client.ask(attempt, action, notice.page, properties))
