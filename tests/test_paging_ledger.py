@@ -82,6 +82,7 @@ def test_the_course_of_a_remediation_is_told_step_by_step_and_deeds_with_their_t
     assert page.severity is Severity.WARNING
     (page,) = it.told(900, moved(900, "healthy", before="held", reason="given back as ordered"))
     assert page.kind is Kind.RESOLVE
+    assert page.summary == "ip-10-0-12-7 slows job 81723 by 17 %: compute, device 5"
     assert [letter.notice.number for letter in it.letters if letter.channel == "slack"] == list(range(1, 9))
 
 
@@ -98,6 +99,7 @@ def test_a_denial_is_news_once_and_then_only_in_the_text():
     it = paged()
     (page,) = it.told(20, record(Denied, 20, act=Act.CORDON, subject=NODE, rail="window", reason="not now"))
     assert detail(page, "refused") == f"cordon {NODE}: window: not now"
+    assert page.summary.endswith("(guard may not act)")
     assert it.told(90, record(Denied, 90, act=Act.CORDON, subject=NODE, rail="spares", reason="none")) == []
     (page,) = it.told(99, proposal(99))
     assert "spares" in detail(page, "refused")

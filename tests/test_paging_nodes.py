@@ -1,6 +1,7 @@
 """Pages about nodes: from an accusation or the ledger's incident until positive evidence ends them."""
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.verdict import Severity, Status
 from remediation.alerts.notice import About, Kind
@@ -126,6 +127,20 @@ def test_old_and_repeated_events_change_nothing():
     over = [verdict(100), moved(101, "healthy")]
     it.told(101, *over)
     assert it.told(130, *events, *over) == []
+
+
+def test_a_clock_that_is_set_back_keeps_no_page_waiting():
+    it = Pager()
+    it.hear(0, accusation(0))
+    assert [page.kind for page in it.due(-7200)] == [Kind.TRIGGER]
+
+
+def test_a_node_that_a_person_gave_to_guard_is_a_page_as_well():
+    said = opened(0, severity="info")
+    it = Pager()
+    (page,) = it.told(0, replace(said, cause="unknown", slowdown=None, verdict=""))
+    assert page.severity is Severity.INFO
+    assert page.summary == "ip-10-0-12-7 is looked after, of job 81723"
 
 
 def test_what_is_taken_back_while_it_gathers_is_not_told():

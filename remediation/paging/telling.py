@@ -27,7 +27,7 @@ def tell(state: State, policy: Paging, channels: tuple[str, ...], now: float) ->
     everything = routing.regime != state.regime
     if everything:
         state = replace(state, regime=routing.regime)
-    state = storms.gather(state, _ripe(_looked_at(state, everything), routing, now), policy, now)
+    state = storms.gather(state, _ripe(_looked_at(state, everything), routing, policy, now), policy, now)
     letters: list[Letter] = []
     for page in _looked_at(state, everything):
         state, told = _tell(state, page, routing, policy, now)
@@ -41,7 +41,7 @@ def standing(state: State, policy: Paging, now: float) -> tuple[Notice, ...]:
     return tuple(
         notice(state, page, policy, now, kind=_kind(page), number=page.number)
         for page in sorted(pages, key=lambda page: (page.since, page.key))
-        if page.first is not None or page.ready <= now
+        if page.first is not None or _ready(page, policy, now)
     )
 
 
@@ -58,12 +58,18 @@ def _in_storm(page: Page) -> bool:
     return isinstance(page.story, NodeStory) and page.story.storm is not None
 
 
-def _ripe(pages: list[Page], routing: Routing, now: float) -> list[Page]:
-    return [page for page in pages if page.first is None and page.ready <= now and not routing.quiet(page)]
+def _ripe(pages: list[Page], routing: Routing, policy: Paging, now: float) -> list[Page]:
+    return [page for page in pages if page.first is None and _ready(page, policy, now) and not routing.quiet(page)]
+
+
+def _ready(page: Page, policy: Paging, now: float) -> bool:
+    # No page waits longer than this: one that seems to was opened before the clock was set back.
+    longest = max(policy.gather, policy.slow)
+    return page.ready <= now or page.ready - now > longest
 
 
 def _tell(state: State, page: Page, routing: Routing, policy: Paging, now: float) -> tuple[State, list[Letter]]:
-    if page.first is None and page.ready > now:
+    if page.first is None and not _ready(page, policy, now):
         return state, []
     quiet = routing.quiet(page)
     # A page that is over is told to those who heard of it; if nobody did, to those whom it concerns.

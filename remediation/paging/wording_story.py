@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detectors.plain import evidence, harmless, plain, share
-from detectors.verdict import JobStatus
+from detectors.verdict import Cause, JobStatus
 from remediation.alerts.notice import About, Detail
 from remediation.paging.state import (
     Deed,
@@ -77,23 +77,25 @@ def _where(page: Page) -> str:
 def _of_node(page: Page, story: NodeStory) -> str:
     node = _short(page.node or "a node")
     device = "" if story.device is None else f", device {story.device}"
-    cause = f": {_short(story.cause)}{device}" if story.cause else ""
+    known = story.cause not in ("", Cause.UNKNOWN)
+    cause = f": {_short(story.cause)}{device}" if known else ""
     job = f" job {_short(page.job)}" if page.job else " its job"
     if page.about is About.FAULT:
         what = f"{node} reports a hard error" + (f" in job {_short(page.job)}" if page.job else "")
     elif story.slowdown is not None:
         what = f"{node} slows{job} by {share(story.slowdown)}"
-    elif story.cause:
+    elif known:
         what = f"{node} hurts{job}"
     else:
-        what = f"{node} needs a look"
-    return f"{what}{cause}{_phase(story)}"
+        what = f"{node} is looked after" + (f", of job {_short(page.job)}" if page.job else "")
+    return f"{what}{cause}{_phase(story) if page.over is None else ''}"
 
 
 def _phase(story: NodeStory) -> str:
     waits = "waits for approval" if story.wish is not None and story.wish.waits else ""
     service = "" if story.service is Service.ACCUSED else story.service
-    told = [part for part in (waits, service, story.run) if part]
+    refused = "guard may not act" if story.denied and not waits and not service and not story.run else ""
+    told = [part for part in (waits, refused, service, story.run) if part]
     return f" ({', '.join(told)})" if told else ""
 
 
@@ -135,7 +137,8 @@ def _node_details(state: State, page: Page, story: NodeStory, now: float) -> lis
     return [
         ("cost", _cost(state, page, story, now)),
         ("evidence", "" if story.evidence is None else evidence(story.evidence)),
-        ("alert", harmless(story.text)),
+        # A proposal's alert says what the proposal does.
+        ("alert", harmless(story.text) if story.wish is None else ""),
         ("did", "; ".join(_deed(deed) for deed in story.deeds)),
         ("next", _wish(story.wish)),
         ("refused", harmless(story.denied)),
