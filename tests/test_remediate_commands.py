@@ -96,7 +96,7 @@ def test_where_nobody_answers_the_command_says_so_and_ends_2(guard, bus, monkeyp
     monkeypatch.setattr("guard.commands.orders._ANSWER", 0.3)
     code, out, err = guard("resume")
     assert (code, out) == (2, "")
-    assert err == "no answer within 0 s; the order stands. Does guard remediate run?\n"
+    assert err == "no answer within 0 s; the order stands. Does guard remediate run? See guard actions\n"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def _login() -> str:
 def _tell(heard: Heard, *, waited: bool) -> None:
     if heard.applied is None:
         text = (
-            f"no answer within {_ANSWER:.0f} s; the order stands. Does guard remediate run?"
+            f"no answer within {_ANSWER:.0f} s; the order stands. Does guard remediate run? See guard actions"
             if waited
             else "ordered"
         )

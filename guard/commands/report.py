@@ -15,6 +15,7 @@ from guard.bus import BusError
 from guard.commands import Session
 from guard.commands.report_range import Asked, show_range
 from guard.commands.topic_options import Point
+from guard.progress_bar import progress
 from guard.report.document import document, unanswered
 from guard.report.fold import Answer, Health, NotAnsweredError, fleet_health, job_health, node_health
 from guard.report.newest import State
@@ -144,7 +145,9 @@ def _report(session: Session, ask: Callable[[State, float, float], Health], chos
     now = time.time()
     try:
         stale = config.report.stale_after
-        health = ask(read_state(config.bus, config.kafka, now=now, stale_after=stale), now, stale)
+        with progress("reading"):
+            state = read_state(config.bus, config.kafka, now=now, stale_after=stale)
+        health = ask(state, now, stale)
     except (NotAnsweredError, BusError) as error:
         if chosen.as_json:
             click.echo(unanswered(str(error), now))

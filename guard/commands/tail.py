@@ -121,7 +121,7 @@ class _Show:
         if self._left_out:
             click.echo(f"guard tail: left out what is not JSON, or a deletion: {self._left_out:,}", err=True)
         elif not self._shown:
-            inform("guard tail: nothing there")
+            inform("guard tail: nothing there; guard check tells whether the bus is well")
 
     def _readable(self, message: Message) -> str:
         line = readable(message)

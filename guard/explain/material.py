@@ -139,7 +139,8 @@ def _newest(bus: Bus, question: Question, at: float) -> list[Verdict]:
 def _only(found: Iterable[Verdict], question: Question, known: Iterable[str] = ()) -> Verdict:
     by_cluster = {said.cluster: said for said in found}
     by_then = "" if question.at is None else f" by {moment(question.at)}"
-    never = f"no detector has said anything about it{by_then}{'' if by_cluster else hint(question.node, known)}"
+    meant = "" if by_cluster else hint(question.node, known) or "; guard report names who is known"
+    never = f"no detector has said anything about it{by_then}{meant}"
     return by_cluster[_cluster(question, set(by_cluster), never)]
 
 

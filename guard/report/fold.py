@@ -130,8 +130,10 @@ def _only(kind: str, name: str, clusters: set[str], wanted: str | None, known: I
     found = sorted(clusters if wanted is None else clusters & {wanted})
     if not found:
         place = "" if wanted is None else f" in cluster {wanted}"
-        never = "no detector has said anything about it"
-        raise NotAnsweredError(f"nothing is known of {kind} {name}{place}: {never}{hint(name, known)}")
+        meant = hint(name, known) or "; guard report names who is known"
+        raise NotAnsweredError(
+            f"nothing is known of {kind} {name}{place}: no detector has said anything about it{meant}"
+        )
     if len(found) > 1:
         raise NotAnsweredError(f"{kind} {name} is in {len(found)} clusters ({', '.join(found)}): add --cluster")
     return found[0]
