@@ -71,7 +71,9 @@ class Screen:
         else:
             assert letter.isprintable(), f"{letter!r} was written to the terminal"
             width = cell_len(letter)
-            assert self._column + width <= self.columns, f"line {self._row} is wider than {self.columns}"
+            if self._column + width > self.columns:
+                assert not self.alternate, f"line {self._row} is wider than {self.columns}"
+                self._row, self._column = min(self._row + 1, self.rows - 1), 0
             for place in range(width):
                 self._cells[self._row][self._column + place] = letter if place == 0 else ""
             self._column += width

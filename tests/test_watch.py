@@ -139,7 +139,7 @@ def test_a_bus_that_is_away_is_said_and_what_was_known_is_marked_old() -> None:
     shown = text(picture(known, hearing=away, size=Size(120, 30)))
     assert "the bus is away, this is OLD, of 90 s ago: no broker let us in" in shown
     assert "n2" in shown
-    assert "nothing is known yet" in text(picture(Seen("east"), hearing=Hearing("no broker let us in")))
+    assert "and was not read to its end" in text(picture(Seen("east"), hearing=Hearing("no broker let us in")))
     assert "reading what the bus holds" in text(picture(Seen("east"), hearing=Hearing()))
 
 

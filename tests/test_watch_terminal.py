@@ -64,6 +64,7 @@ def test_it_shows_the_fleet_and_q_ends_it_with_the_terminal_as_it_was(bus: Bus, 
 def test_what_is_said_meanwhile_is_shown(bus: Bus, config: Path) -> None:
     with watch(config) as terminal:
         terminal.shows("1 accused: n02")
+        terminal.until(lambda screen: "reading" not in screen.text)
         bus.publish(said(verdict("n02"), verdict("n31", Status.FAULT, Role.CULPRIT)), 5)
         terminal.shows("1 accused: n31", "OF LATE", "fault culprit compute")
 
@@ -141,6 +142,7 @@ def test_an_exception_gives_the_terminal_back(bus: Bus, config: Path) -> None:
 def test_a_bus_that_goes_away_is_told_and_what_was_known_stays(bus: Bus, config: Path, tmp_path: Path) -> None:
     with watch(config, columns=120) as terminal:
         terminal.shows("1 accused: n02")
+        terminal.until(lambda screen: "reading" not in screen.text)
         (tmp_path / "bus.sqlite").rename(tmp_path / "away.sqlite")
         terminal.shows("the bus is away, this is OLD", "1 accused: n02")
         (tmp_path / "away.sqlite").rename(tmp_path / "bus.sqlite")
@@ -211,4 +213,4 @@ def test_once_without_a_bus_ends_2(tmp_path: Path) -> None:
     child = plain(config, "--once")
     shown, _ = child.communicate(timeout=60)
     assert child.returncode == 2
-    assert "the bus is away, nothing is known yet" in shown
+    assert "the bus is away, and was not read to its end" in shown

@@ -89,7 +89,8 @@ class Watch:
                 room, due = now, time.monotonic() + (_NAP if busy else self._interval)
                 frozen = frozen if look.paused else time.time()
                 picture = self._picture(look, room, frozen)
-                live.update(Text("\n").join(picture.lines), refresh=True)
+                with self._interrupts.held_back():
+                    live.update(Text("\n").join(picture.lines), refresh=True)
             typed = keys.wait(min(_NAP, max(due - time.monotonic(), 0.0)))
             if typed is None:
                 return _gone()

@@ -33,6 +33,15 @@ class Interrupts:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Signals wait until the end of the block: a terminal may lose a part of what a signal interrupts."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.number = number
 

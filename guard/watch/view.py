@@ -147,7 +147,11 @@ def _head(fleet: Fleet, hearing: Hearing, look: Look, width: int, now: float) ->
 
 def _bus(hearing: Hearing, now: float) -> list[str]:
     if hearing.trouble is not None:
-        old = "nothing is known yet" if hearing.heard is None else f"this is OLD, of {ago(hearing.heard, now)}"
+        old = (
+            "and was not read to its end"
+            if hearing.heard is None
+            else f"this is OLD, of {ago(hearing.heard, now)}"
+        )
         return [f"the bus is away, {old}: {plain(hearing.trouble)}"]
     return ["reading what the bus holds …"] if hearing.heard is None else []
 
