@@ -7,19 +7,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
 from guard.bus import BusError
 from guard.bus.kafka_settings import KafkaSettings
 from guard.commands import Session
-
-if TYPE_CHECKING:
-    from guard.demo.options import Options
-
-_FAULTS = ("stop", "none")
-"""Those of `guard.demo.run.Fault`, which takes half a second to load."""
+from guard.demo.options import Fault, Options
 
 
 @click.command(name="demo")
@@ -32,7 +27,7 @@ _FAULTS = ("stop", "none")
 )
 @click.option(
     "--fault",
-    type=click.Choice(_FAULTS),
+    type=click.Choice([str(fault) for fault in Fault]),
     default="stop",
     show_default=True,
     help="What is done to one worker: stopped for most of the time, or nothing.",
@@ -80,8 +75,6 @@ def command(
     """
     import numpy  # noqa: F401, ICN001, PLC0415  (the workers need it: say so before they start)
 
-    from guard.demo.options import Fault, Options  # noqa: PLC0415  (help is to be quick)
-
     if node is not None and node >= nodes:
         raise click.BadParameter(f"{node}: there are {nodes} nodes, 0 to {nodes - 1}", param_hint="--node")
     chosen = secrets.randbits(16) if seed is None else seed
@@ -95,7 +88,7 @@ def _kafka(session: Session, bus: str | None) -> KafkaSettings:
     return session.config.kafka if bus and bus.startswith("kafka:") else KafkaSettings()
 
 
-def _show(options: "Options", *, as_json: bool) -> int:
+def _show(options: Options, *, as_json: bool) -> int:
     """Run the demo, print what it showed, and return the exit code."""
     from rich.console import Console  # noqa: PLC0415  (help is to be quick)
 
