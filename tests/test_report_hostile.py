@@ -23,7 +23,7 @@ HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "{{ 7*7 }}{% include '/etc/passwd' %}",
-    "$\\frac{1}{0}$",
+    "$\\nonsense{$",
     "_underscored",
     "=cmd|' /C calc'!A0",
     "+1+1",
@@ -176,7 +176,7 @@ def test_a_page_shows_the_names(bus: str) -> None:
     for name in (
         "<script>alert(1)</script>",
         "{{ 7*7 }}{% include '/etc/passwd' %}",
-        "$\\frac{1}{0}$",
+        "$\\nonsense{$",
         "\\x1b[2J",
     ):
         assert name in shown
