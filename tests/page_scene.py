@@ -105,7 +105,7 @@ class Scene:
         )
 
     def start(self, point: str = "", number: int = 1) -> subprocess.Popen[bytes]:
-        with (self.directory / "log").open("ab") as log:
+        with (self.directory / f"log-{len(self.processes) + 1}").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.pager", self.directory, point, str(number)],
                 stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
@@ -130,7 +130,8 @@ class Scene:
         self.processes[-1].wait(10)
 
     def stop(self) -> float:
-        """End the newest one; how long it took, in seconds."""
+        """End the newest one, once it is up; how long it took, in seconds."""
+        self.until(lambda: "paging starts" in (self.directory / f"log-{len(self.processes)}").read_text())
         began = time.monotonic()
         self.processes[-1].send_signal(signal.SIGTERM)
         assert self.processes[-1].wait(20) == 0, self.log()
@@ -148,8 +149,7 @@ class Scene:
         return f"{taken} {problems}\n{self.log()[-6000:]}"
 
     def log(self) -> str:
-        file = self.directory / "log"
-        return file.read_text() if file.exists() else ""
+        return "".join(file.read_text() for file in sorted(self.directory.glob("log-*")))
 
     def pages(self) -> dict[str, list[str]]:
         """What PagerDuty has heard of each page, without repeats."""

@@ -95,6 +95,7 @@ class PageService:
                 for thread in threads:
                     thread.start()
                 self._notifier.ready()
+                _log.info("paging starts: channels %s", ", ".join(self._settings.channels) or "none")
                 self._serve(desk, intake, senders, switch, outbox)
             finally:
                 ended = self._end(intake, senders)
