@@ -84,7 +84,7 @@ def test_it_says_who_is_accused_how_jobs_go_and_what_guard_does() -> None:
     shown = text(picture(known))
     for words in (
         "fleet: accused", "1 accused: n2", "2 nodes: 1 ok, 1 straggler", "detector heard 20 s ago",
-        "guard-1 leads since 8 min ago, 1 open incidents", "confirmed, cordon runs", "two detectors agree",
+        "guard-1 leads since 8 min ago, 1 open incident", "confirmed, cordon runs", "two detectors agree",
     ):  # fmt: skip
         assert words in shown
     row = next(line for line in shown.splitlines() if line.startswith("81723"))

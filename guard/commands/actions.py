@@ -15,6 +15,7 @@ from guard.commands.topic_options import Point
 from guard.progress_bar import progress
 from guard.remediate.account import Account, Line, account
 from guard.remediate.words import kind, told
+from guard.tail.raw import in_ascii
 from remediation.incidents import Incident
 
 _DAY = 86_400.0
@@ -37,7 +38,7 @@ def command(session: Session, since: float | None, node: str | None, limit: int,
         shown = account(bus, config.cluster, since=start, node=node, most=limit)
     incidents = [one for one in shown.durable.incidents.values() if node in (None, one.node)]
     if as_json:
-        click.echo(msgspec.json.encode(_document(shown, incidents, now)))
+        click.echo(in_ascii(msgspec.json.encode(_document(shown, incidents, now))))
         return
     for sentence in _standing(shown):
         click.echo(sentence)

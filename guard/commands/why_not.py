@@ -10,6 +10,7 @@ from guard.bus import open_bus
 from guard.commands import Session
 from guard.commands.screen import screen
 from guard.progress_bar import progress
+from guard.tail.raw import in_ascii
 
 _DENIED = 1
 
@@ -30,7 +31,7 @@ def command(session: Session, node: str, as_json: bool) -> None:
     with open_bus(config.bus, config.kafka) as bus, progress("reading the ledger, and looking at the cluster"):
         rulings = why_not(bus, config.cluster, config.remediation, node)
     if as_json:
-        click.echo(msgspec.json.encode({"schema": "guard.why-not/1", "node": node, "rails": rulings}))
+        click.echo(in_ascii(msgspec.json.encode({"schema": "guard.why-not/1", "node": node, "rails": rulings})))
     else:
         from guard.grid import grid  # noqa: PLC0415  (rich is an extra; --json does without it)
 

@@ -15,11 +15,14 @@ def line(value: bytes | None) -> str | None:
         return None
     try:
         msgspec.json.decode(value)
-        text = value.decode()
+        return in_ascii(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    # What is no ASCII stands within a string: as an escape it means the same.
-    return _OTHER.sub(_escape, text.translate(_BREAKS))
+
+
+def in_ascii(value: bytes) -> str:
+    """A JSON text on one line. What is no ASCII stands within its strings: as an escape it means the same."""
+    return _OTHER.sub(_escape, value.decode().translate(_BREAKS))
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -33,7 +33,8 @@ def standing(durable: Durable, now: float) -> tuple[str, bool]:
         parts.append("no remediator has led yet")
     else:
         parts.append(f"{plain(durable.leader.process)} leads since {ago(durable.leader.time, now)}")
-    parts.append(f"{len(durable.incidents)} open incidents")
+    count = len(durable.incidents)
+    parts.append("1 open incident" if count == 1 else f"{count} open incidents")
     pause = durable.pause(now)
     if pause is not None:
         parts.append(f"PAUSED by {plain(pause.by)} {ago(pause.time, now)}")

@@ -8,6 +8,8 @@ from rich.text import Text
 
 _BARS = "▁▂▃▄▅▆▇█"
 _GAP = 2
+_VARIANTS = dict.fromkeys(range(0xFE00, 0xFE10))
+"""Signs that ask for a picture of the letter before them: terminals disagree on how wide it is then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     """Text cut or filled up to an exact width. What was cut ends in an ellipsis."""
     if width <= 0:
         return ""
+    text = text.translate(_VARIANTS)
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "…"
