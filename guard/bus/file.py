@@ -126,14 +126,14 @@ class FileBus:
                     with translated(self._path):
                         rows = page(
                             connection.execute(
-                                "SELECT id, part, key, value, time FROM log"
-                                " WHERE topic = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
-                                (topic, after, last, _PAGE),
+                                "SELECT id, part, key, value, time FROM log WHERE topic = ? AND id > ? AND id <= ?"
+                                " AND part = coalesce(?, part) ORDER BY id LIMIT ?",
+                                (topic, after, last, partition, _PAGE),
                             ),
                             value=3,
                         )
                     for number, part, key, value, taken in rows:
-                        if partition in (None, part) and taken >= since:
+                        if taken >= since:
                             yield Message(Position(topic, part, number), key, value, taken)
                     after = rows[-1][0] if rows else last
 
