@@ -48,6 +48,14 @@ def ago(time: float, now: float) -> str:
     return f"{number} ago" if seconds > 0 else f"in {number}"
 
 
+def lasting(length: float | None) -> str:
+    """A length in the unit that fits it, ``8.5 h``; unknown is a dash."""
+    if length is None:
+        return "-"
+    unit, size = next(((unit, size) for unit, size, until in _UNITS if abs(length) < until), ("d", 86_400))
+    return f"{length / size:.3g} {unit}"
+
+
 def share(value: float | None) -> str:
     """A share as percent; unknown is a dash."""
     return "-" if value is None else f"{value * 100:.3g} %"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from detectors.plain import harmless, plain, seconds
+from detectors.plain import harmless, lasting, plain
 from remediation.ledger import (
     Alert,
     Applied,
@@ -81,9 +81,9 @@ def _proposed(record: Proposed) -> str:
 def _weighed(record: Weighed) -> str:
     answer = "worth a restart" if record.worth else "not worth a restart"
     return (
-        f"{answer}: saves {seconds(record.saved)} of {seconds(record.remaining)} at a slowdown of"
-        f" {record.slowdown:.3g}, a restart costs {seconds(record.restart_cost)}"
-        f" and {seconds(record.lost_work)} of work"
+        f"{answer}: saves {lasting(record.saved)} of {lasting(record.remaining)} at a slowdown of"
+        f" {record.slowdown:.3g}, a restart costs {lasting(record.restart_cost)}"
+        f" and {lasting(record.lost_work)} of work"
     )
 
 

@@ -6,13 +6,12 @@ Nothing in them steers a terminal; a page escapes them once more.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detectors.plain import harmless, moment, plain, seconds, share
+from detectors.plain import harmless, lasting, moment, plain, seconds, share
 from guard.report.between import Between
 from guard.report.measures import JobMeasures, Loss
 from guard.report.ranged import NodeMeasures, Ranged, Wait
 from guard.report.stories import Incident
 
-_HOUR = 3600.0
 _SHOWN = 3
 _JOBS = ("job", "nodes", "goodput", "step", "spread", "lost to stragglers", "MTTF", "restarts", "unknown")
 _NODES = ("node", "instance", "accused", "for", "cause", "incidents", "cost")
@@ -36,7 +35,7 @@ def title(report: Ranged) -> str:
 
 def figures(report: Ranged) -> Iterator[tuple[str, str]]:
     """The measures of all that was asked for, each with its name."""
-    yield "time", f"{moment(report.since)} to {moment(report.until)} ({length(report.until - report.since)})"
+    yield "time", f"{moment(report.since)} to {moment(report.until)} ({lasting(report.until - report.since)})"
     if report.about == "job" and len(report.jobs) == 1:
         one = report.jobs[0]
         yield "step time", f"{seconds(one.step_time)}, run-to-run spread {_spread(one)}"
@@ -80,22 +79,12 @@ def _section(name: str, headings: tuple[str, ...], rows: list[tuple[str, ...]], 
     return Section(name, headings, tuple(rows), of - len(rows))
 
 
-def length(time: float | None) -> str:
-    """A length of time in the unit that fits; unknown is a dash."""
-    if time is None:
-        return "-"
-    for size, unit in ((86_400.0, "d"), (_HOUR, "h"), (60.0, "min")):
-        if time >= 2 * size:
-            return f"{time / size:.3g} {unit}"
-    return f"{time:.3g} s"
-
-
 def apart(found: Between, event: str) -> str:
     """The mean time between events, with its interval; without an event never a number."""
     if found.mean is None or found.low is None or found.high is None:
-        return f"no {event} in {length(found.observed)}"
+        return f"no {event} in {lasting(found.observed)}"
     many = f"{found.events} {event}" + ("" if found.events == 1 else "s")
-    return f"{length(found.mean)} ({length(found.low)} to {length(found.high)}): {many}"
+    return f"{lasting(found.mean)} ({lasting(found.low)} to {lasting(found.high)}): {many}"
 
 
 def _hours(value: float | None) -> str:
@@ -115,7 +104,7 @@ def _spread(one: JobMeasures) -> str:
 def _waited(wait: Wait) -> str:
     if not wait.count:
         return "never"
-    return f"{length(wait.median)} (median of {wait.count}), at most {length(wait.longest)}"
+    return f"{lasting(wait.median)} (median of {wait.count}), at most {lasting(wait.longest)}"
 
 
 def _job(one: JobMeasures) -> tuple[str, ...]:
@@ -128,7 +117,7 @@ def _job(one: JobMeasures) -> tuple[str, ...]:
         f"{_hours(one.stragglers.node_hours)} h",
         apart(one.mttf, "failure"),
         f"{one.restarts} ({one.restarts_by_guard} by guard)",
-        length(one.seconds.unknown),
+        lasting(one.seconds.unknown),
     )
 
 
@@ -137,7 +126,7 @@ def _node(one: NodeMeasures) -> tuple[str, ...]:
         plain(one.node),
         _some(one.instances),
         "once" if one.accusations == 1 else f"{one.accusations} times",
-        length(one.accused_seconds),
+        lasting(one.accused_seconds),
         _some(one.causes),
         str(one.incidents),
         _lost(one.stragglers),
@@ -160,7 +149,7 @@ def _incident(one: Incident, until: float) -> tuple[str, ...]:
         f"{plain(one.node)} ({plain(one.instance)})",
         plain(one.job) if one.job else "-",
         f"{plain(one.cause)}, {plain(one.severity)}",
-        length((until if one.closed is None else one.closed) - one.opened) + still,
+        lasting((until if one.closed is None else one.closed) - one.opened) + still,
         ", ".join(acts) or "nothing",
         people or "nobody",
         ended,

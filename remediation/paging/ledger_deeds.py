@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from detectors.plain import plain, seconds
+from detectors.plain import lasting, plain
 from remediation.ledger import (
     Act,
     Applied,
@@ -91,7 +91,7 @@ def _proposed(page: Page, story: NodeStory, record: Proposed) -> Page:
 
 def _weighed(page: Page, story: NodeStory, record: Weighed) -> Page:
     answer = "worth a restart" if record.worth else "not worth a restart"
-    text = f"{answer}: it saves {seconds(record.saved)} of {seconds(record.remaining)} left"
+    text = f"{answer}: it saves {lasting(record.saved)} of {lasting(record.remaining)} left"
     return replace(page, story=replace(story, weighed=text))
 
 
