@@ -8,6 +8,7 @@ import msgspec
 
 from detectors.plain import harmless, plain
 from guard.commands import Session
+from guard.tail.raw import in_ascii
 
 _PUBLISH = 5.0
 
@@ -43,7 +44,7 @@ def command(session: Session, subject: str, reason: str, by: str | None, as_json
     with open_bus(config.bus, config.kafka) as bus:
         bus.publish([Outgoing(Topic.CONTROL, order.cluster, value)], _PUBLISH)
     if as_json:
-        click.echo(msgspec.json.encode({"schema": "guard.acknowledged/1", "order": order}))
+        click.echo(in_ascii(msgspec.json.encode({"schema": "guard.acknowledged/1", "order": order})))
     else:
         click.echo(f"{plain(subject)}: the bus has it; guard page tells the channels as it reads it")
 

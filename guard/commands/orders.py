@@ -19,6 +19,7 @@ from guard.commands import Session
 from guard.progress_bar import progress
 from guard.remediate.ordering import Heard, give
 from guard.remediate.words import kind, told
+from guard.tail.raw import in_ascii
 from guard.timespan import TimespanError, length
 from remediation.ledger import Outcome, Result
 from remediation.orders import Command, Order, OrderError
@@ -117,7 +118,7 @@ def _give(
     except OrderError as error:
         raise click.UsageError(harmless(str(error))) from error
     if as_json:
-        click.echo(msgspec.json.encode(_document(order, heard)))
+        click.echo(in_ascii(msgspec.json.encode(_document(order, heard))))
     else:
         _tell(heard, waited=not no_wait)
     sys.exit(0 if no_wait else _answer(heard))

@@ -16,6 +16,7 @@ import msgspec
 from detectors.plain import ago, plain
 from guard.commands import Session
 from guard.systemd import Notifier
+from guard.tail.raw import in_ascii
 
 if TYPE_CHECKING:
     from guard.page.listing import Letter, Listing, Open
@@ -104,7 +105,7 @@ def test(session: Session, channels: tuple[str, ...], as_json: bool) -> None:
             told = "taken" if outcome.taken else f"not taken: {outcome.error}"
             click.echo(f"{outcome.channel} ({outcome.kind}): {told}, {outcome.seconds:.2f} s")
     if as_json:
-        click.echo(msgspec.json.encode({"schema": "guard.page-test/1", "channels": outcomes}))
+        click.echo(in_ascii(msgspec.json.encode({"schema": "guard.page-test/1", "channels": outcomes})))
     sys.exit(0 if all(outcome.taken for outcome in outcomes) else _NOT_TAKEN)
 
 
@@ -139,7 +140,7 @@ def list_(session: Session, as_json: bool) -> None:
             "waiting": shown.waiting,
             "refused": shown.refused,
         }
-        click.echo(msgspec.json.encode(document))
+        click.echo(in_ascii(msgspec.json.encode(document)))
         return
     for line in _text(shown, now):
         click.echo(line)
