@@ -147,7 +147,7 @@ def test_an_acknowledgement_stops_updates_and_is_told_to_the_channels(it, guard)
     code, out, _ = guard("acknowledge", "n1", "--by", "ann", "--reason", "on my way")
     assert (code, out) == (0, "n1: the bus has it; guard page tells the channels as it reads it\n")
     it.hook.wait(lambda taken: taken[-1].action == "acknowledge")
-    it.until(lambda: it.pages().popitem()[1] == ["trigger", "acknowledge"])
+    it.until(lambda: list(it.pages().values()) == [["trigger", "acknowledge"]])
     assert " acknowledged " in guard("page", "list")[1]
     it.say(well("n1"))
     it.hook.wait(lambda taken: taken[-1].action == "resolve")

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from remediation.events import Ordered
 from remediation.ledger import Act, Applied, Moved
-from remediation.orders import ABOUT_A_NODE, ABOUT_A_PROPOSAL, LARGEST, Command, Order, OrderError, decode, encode
+from remediation.orders import (
+    ABOUT_A_NODE,
+    ABOUT_A_PAGE,
+    ABOUT_A_PROPOSAL,
+    LARGEST,
+    Command,
+    Order,
+    OrderError,
+    decode,
+    encode,
+)
 from tests.remediation_stage import staged
 
 GOOD = {"schema": "guard.control/1", "cluster": "c", "time": 1.0, "by": "ines", "command": "pause"}
@@ -22,6 +32,7 @@ GOOD = {"schema": "guard.control/1", "cluster": "c", "time": 1.0, "by": "ines", 
         ({"command": "explode"}, r"\$\.command"),
         ({"command": "cordon"}, "needs a node"),
         ({"command": "approve"}, "needs the id of a proposal"),
+        ({"command": "acknowledge"}, "needs the key of a page"),
         ({"subject": "n1"}, "expected no subject"),
         ({"by": ""}, r"\$\.by"),
         ({"by": "\x1b[2J"}, "do not print"),
@@ -50,9 +61,17 @@ def test_an_order_that_is_too_long_is_not_looked_into():
 
 @pytest.mark.parametrize("command", Command)
 def test_an_order_is_read_as_it_was_written(command):
-    subject = "n1" if command in ABOUT_A_NODE | ABOUT_A_PROPOSAL else ""
+    subject = "n1" if command in ABOUT_A_NODE | ABOUT_A_PROPOSAL | ABOUT_A_PAGE else ""
     order = Order(cluster="c", time=5.0, by="ines", command=command, subject=subject, reason="because")
     assert decode(encode(order)) == order
+
+
+def test_that_somebody_looks_after_a_page_is_none_of_the_remediators_business():
+    stage = staged()
+    before = len(stage.ledger)
+    stage.order(Command.ACKNOWLEDGE, "n00003")
+    stage.run(30)
+    assert len(stage.ledger) == before
 
 
 def last(stage):
