@@ -62,7 +62,7 @@ COMMANDS = {
 }
 
 
-def records(text: str, epoch: int) -> Iterator[Outgoing]:
+def records(text: str, epoch: int, number: int) -> Iterator[Outgoing]:
     """What an attacker may publish: the text wherever a text may be. Names have 253 characters at most."""
     name, now = text[:253], time.time()
     node = verdict(
@@ -70,10 +70,13 @@ def records(text: str, epoch: int) -> Iterator[Outgoing]:
         evidence=[Evidence(text, 1, 1, 1, 1)],
     )  # fmt: skip
     job = about_job(name, JobStatus.SLOW, time=now, reason=text, accused=[text])
-    others = (verdict("n1", job=JobAttempt(name)), about_job("81723", accused=[text], reason=text, time=now))
-    for number, said in enumerate((node, job, *others)):
+    others = (
+        verdict(f"n{number}", job=JobAttempt(name)),
+        about_job("81723", accused=[text], reason=text, time=now),
+    )
+    for index, said in enumerate((node, job, *others)):
         for topic in (Topic.STATE, Topic.VERDICTS):
-            yield Outgoing(topic, f"{number}{text[:200]}", encode(said))
+            yield Outgoing(topic, f"{number}/{index}{text[:200]}", encode(said))
     yield Outgoing(Topic.STATE, text[:200], b'{"schema": ' + json.dumps(text).encode() + b"}")
     entries: list[Record] = [
         Opened(
@@ -89,19 +92,15 @@ def records(text: str, epoch: int) -> Iterator[Outgoing]:
         yield Outgoing(Topic.LEDGER, "east", encode_record(entry))
 
 
-@pytest.fixture(params=HOSTILE)
-def text(request: pytest.FixtureRequest) -> str:
-    return HOSTILE[request.param]
-
-
-@pytest.fixture
-def config(tmp_path: Path, text: str) -> Path:
-    address = f"file:{tmp_path / 'bus.sqlite'}"
+def configured(directory: Path, *texts: str) -> Path:
+    """The configuration of a bus that holds these texts."""
+    address = f"file:{directory / 'bus.sqlite'}"
     with open_bus(address) as bus:
-        leader = Leader(id=text, cluster="east", time=time.time(), process=text, deadline=60)
-        (place,) = bus.publish([Outgoing(Topic.LEDGER, "east", encode_record(leader))], 5)
-        bus.publish(list(records(text, place.offset)), 5)
-    path = tmp_path / "guard.yaml"
+        for number, text in enumerate(texts):
+            leader = Leader(id=text, cluster="east", time=time.time(), process=text, deadline=60)
+            (place,) = bus.publish([Outgoing(Topic.LEDGER, "east", encode_record(leader))], 5)
+            bus.publish(list(records(text, place.offset, number)), 5)
+    path = directory / "guard.yaml"
     path.write_text(f"cluster: east\nbus: {address}\n")
     return path
 
@@ -112,8 +111,9 @@ def harmless(written: bytes) -> bool:
     return all(letter.isprintable() or letter == "\n" for letter in left.replace("\r\n", "\n"))
 
 
-def test_nothing_written_to_a_terminal_or_a_pipe_acts_on_it(config: Path, text: str) -> None:
-    """One process for each command; all of them over one bus, as starting takes most of the time."""
+def test_nothing_written_to_a_terminal_or_a_pipe_acts_on_it(tmp_path: Path) -> None:
+    """All texts on one bus, and one process for each command: starting takes most of the time."""
+    config = configured(tmp_path, *HOSTILE.values())
     for name, words in COMMANDS.items():
         with Terminal((*GUARD, "--config", str(config), *words), columns=100) as terminal:
             assert terminal.ended(60) in (0, 1, 2), name
@@ -129,11 +129,15 @@ def test_nothing_written_to_a_terminal_or_a_pipe_acts_on_it(config: Path, text: 
     shown = subprocess.run(
         (*GUARD, "--config", str(config), "report"), capture_output=True, timeout=60, check=False, text=True
     )
-    assert plain(text[:253]) in shown.stdout
+    assert [name for name, text in HOSTILE.items() if plain(text[:253]) not in shown.stdout] == []
 
 
-def test_a_live_picture_keeps_its_lines(config: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["lines", "markup", "right to left", "emoji", "wide", "combining", "long escapes"]
+)
+def test_a_live_picture_keeps_its_lines(tmp_path: Path, name: str) -> None:
     # The screen refuses what is no style of ours, and lines that are wider than the terminal.
+    config = configured(tmp_path, HOSTILE[name])
     with Terminal((*GUARD, "--config", str(config), "watch", "--interval", "0.5")) as terminal:
         terminal.shows("fleet: accused", "NOT OK 1", "OF LATE", "confirmed", "q quit")
         lines = terminal.screen.lines
