@@ -64,7 +64,7 @@ def test_the_configurations_are_such(namespace, tmp_path):
 
 
 @needs_kubernetes
-@pytest.mark.parametrize("kind", ["ConfigMap", "DaemonSet", "Deployment"])
+@pytest.mark.parametrize("kind", ["ConfigMap", "DaemonSet", "Deployment", "PersistentVolumeClaim"])
 def test_the_api_server_takes_each_to_the_letter(installed, kind):
     assert every(kind)
     for document in every(kind):
@@ -72,7 +72,7 @@ def test_the_api_server_takes_each_to_the_letter(installed, kind):
 
 
 @needs_kubernetes
-@pytest.mark.parametrize("component", ["agent", "detector", "remediator"])
+@pytest.mark.parametrize("component", ["agent", "detector", "remediator", "pager"])
 def test_the_security_standard_of_the_namespace_lets_the_pods_in(installed, component):
     [found] = [
         one for kind in ("DaemonSet", "Deployment") for one in every(kind) if one["metadata"]["name"] == component
