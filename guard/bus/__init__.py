@@ -214,6 +214,8 @@ def open_bus(address: str, settings: KafkaSettings = KafkaSettings()) -> Bus:  #
         from guard.bus.lean import lean  # noqa: PLC0415
 
         lean("kafka")
+        lean("kafka.protocol.admin", ListGroupsRequest="groups")
+        lean("kafka.protocol.consumer", OffsetFetchRequest="group")
         from guard.bus.kafka import KafkaBus  # noqa: PLC0415  (kafka-python is loaded only where this bus is used)
 
         return KafkaBus(rest.removeprefix("//"), settings, prefix=settings.prefix)
