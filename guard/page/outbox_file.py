@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from guard.bus.transaction import whole
+
 APPLICATION = 0x70616765
 """``page``: what tells this file from any other SQLite database."""
 VERSION = 1
@@ -129,15 +131,8 @@ def translated(path: Path) -> Iterator[None]:
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All of the block or nothing. Raises OutboxError."""
-    with translated(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk has rolled back already
-                connection.execute("ROLLBACK")
-            raise
+    with translated(path), whole(connection):
+        yield
 
 
 def _make(connection: sqlite3.Connection) -> None:
