@@ -53,6 +53,7 @@ class Switch:
     def start(self) -> None:
         """Begin, if there is anywhere to send to."""
         if self.wanted:
+            self._metrics.beat()
             self._thread.start()
 
     def fit(self) -> None:

@@ -54,7 +54,7 @@ class Metrics:
         )
         self._beat = Gauge(
             "guard_page_last_heartbeat_timestamp_seconds",
-            "When the heartbeat was sent last, Unix seconds; NaN: never",
+            "When the heartbeat was sent last, else when the pager started, Unix seconds; NaN: none is configured",
             registry=registry,
         )
         self._beat.set(math.nan)
@@ -93,7 +93,7 @@ class Metrics:
         self._failed.labels(channel).inc()
 
     def beat(self) -> None:
-        """The heartbeat was taken."""
+        """The heartbeat was taken; or it begins to be waited for."""
         self._beat.set(time.time())
 
     def standing(self, notices: Iterable[Notice]) -> None:
