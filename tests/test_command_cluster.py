@@ -147,8 +147,11 @@ def test_a_program_that_hangs_is_ended_in_time_with_what_it_started(program, tmp
     with pytest.raises(ClusterUnavailableError, match="time"):
         cluster.observe(5)
     assert time.monotonic() - begun < 8
+    until = time.monotonic() + 5
     for pid in map(int, pids.read_text().split()):
-        assert not running(pid)
+        while running(pid):  # it was killed, and the kernel ends it when it comes to it
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 def running(pid: int) -> bool:
